@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 
 TORCH := torch==2.13.0
 RUFF := $(shell grep -i '^ruff==' constraints.txt)
-OLDEST := scikit-learn==1.6.* numpy==2.0.* scipy==1.14.* pandas==2.2.*
+OLDEST := scikit-learn==1.6.* numpy==2.1.* scipy==1.14.* pandas==2.2.*
 
 BIN := $(VENV)/bin
 VENV_OLDEST := .venv-oldest
@@ -66,10 +66,6 @@ $(VENV)/.docs: $(VENV)/.base
 	$(BIN)/pip install -q -c constraints.txt -e ".[docs]"
 	touch $@
 
-$(VENV)/.bench: $(VENV)/.base
-	$(BIN)/pip install -q -c constraints.txt -e ".[test,boosting]"
-	touch $@
-
 .venv-lint/.done: constraints.txt
 	$(call make-venv,.venv-lint)
 	.venv-lint/bin/pip install -q "$(RUFF)"
@@ -96,7 +92,7 @@ lint: .venv-lint/.done
 	.venv-lint/bin/ruff check .
 	.venv-lint/bin/ruff format --check .
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
 
 docs: $(VENV)/.docs
