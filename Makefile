@@ -93,7 +93,8 @@ lint: .venv-lint/.done
 	.venv-lint/bin/ruff format --check .
 
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/run.py
+	@set -e; for script in $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)); do \
+	  echo "== $$script"; $(BIN)/python $$script; done
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_readme.py
