@@ -24,8 +24,8 @@ def import_optional(name: str, *, extra: str, who: str | None = None) -> ModuleT
     Raises
     ------
     ImportError
-        If the package is not installed. A package that is installed but fails to import one of ITS dependencies
-        raises its own error unchanged, so that the true cause is not hidden.
+        If the package is not installed. A package that is installed but fails to import one of ITS
+        dependencies raises its own error unchanged, so that the true cause is not hidden.
 
     Examples
     --------
@@ -39,5 +39,8 @@ def import_optional(name: str, *, extra: str, who: str | None = None) -> ModuleT
         package = name.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != package:
             raise
-        msg = f'{who or "This feature"} needs the package "{name}". Install it with: pip install "skmm[{extra}]"'
-        raise ImportError(msg, name=name) from error
+        raise ImportError(
+            f'{who or "This feature"} needs the package "{name}". '
+            f'Install it with: pip install "skmm[{extra}]"',
+            name=name,
+        ) from error

@@ -6,8 +6,8 @@ __all__ = ["MissingModalityError", "NoModalityWarning"]
 class NoModalityWarning(UserWarning):
     """Warn that some samples, or a whole modality, have nothing to learn or predict from.
 
-    Raised once per call with the number of samples and their first rows. Such samples are left out of ``fit``;
-    ``predict_proba`` gives them the class prior.
+    It comes once per call, with the number of samples and their first rows. Such samples are left out of
+    ``fit``; ``predict_proba`` gives them the class prior.
 
     Examples
     --------
