@@ -1,0 +1,281 @@
+"""BagArray: bags of instances (slices of a scan, patches, cells), stored flat."""
+
+import numpy as np
+
+from skmm.containers import _validation as messages
+from skmm.containers._lazy import LazyArray, is_lazy
+
+
+def _instance_rows(starts, lengths):
+    """Row numbers of the instances of bags that start at ``starts`` and have ``lengths``."""
+    total = int(lengths.sum())
+    if total == 0:
+        return np.empty(0, dtype=np.intp)
+    shift = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    return np.arange(total, dtype=np.intp) + shift
+
+
+def _check_offsets(offsets, n_instances):
+    """Offsets as int64, or an error that says what is wrong with them."""
+    offsets = np.asarray(offsets)
+    if offsets.ndim != 1 or len(offsets) == 0 or offsets.dtype.kind not in "iu":
+        raise messages.bad_offsets(f"got an array of shape {offsets.shape} and dtype {offsets.dtype}")
+    offsets = offsets.astype(np.int64, copy=False)
+    if offsets[0] != 0:
+        raise messages.bad_offsets(f"they start at {offsets[0]}")
+    if (np.diff(offsets) < 0).any():
+        raise messages.bad_offsets(f"they decrease after bag {int(np.argmax(np.diff(offsets) < 0))}")
+    if offsets[-1] != n_instances:
+        raise messages.bad_offsets(f"they end at {offsets[-1]}, but there are {n_instances} instances")
+    return offsets
+
+
+class EqualBags:
+    """An array (n_samples, n_instances, ...) that is read as its flat instances.
+
+    So that a lazy stack of equal bags becomes a BagArray without being read.
+    """
+
+    def __init__(self, stacks):
+        self.stacks = stacks
+        self.n_instances = stacks.shape[1]
+        self.shape = (stacks.shape[0] * self.n_instances, *stacks.shape[2:])
+        self.dtype = stacks.dtype
+
+    def __getitem__(self, rows):
+        """Instances ``rows`` (sorted, unique), read from the samples that hold them."""
+        rows = np.arange(self.shape[0])[rows]
+        samples, inverse = np.unique(rows // self.n_instances, return_inverse=True)
+        return np.asarray(self.stacks[samples])[inverse, rows % self.n_instances]
+
+
+class BagArray:
+    """Bags of instances, one bag a sample, stored as one flat array.
+
+    Bag :math:`i` is ``values[offsets[i]:offsets[i + 1]]``. An empty bag is a missing entry.
+
+    Parameters
+    ----------
+    values : array of shape (total_instances, ...)
+        All instances, bag after bag. A lazy array (``np.memmap``, zarr, h5py) stays lazy.
+    offsets : array of int of shape (n_samples + 1,)
+        Where each bag begins; the last entry is ``total_instances``.
+
+    Attributes
+    ----------
+    values : array of shape (total_instances, ...)
+        The instances.
+    offsets : ndarray of int64 of shape (n_samples + 1,)
+        The bounds of the bags.
+    lengths : ndarray of int64 of shape (n_samples,)
+        Number of instances of each bag.
+    instance_shape : tuple
+        Shape of one instance.
+    dtype : numpy.dtype
+        Data type of the instances.
+
+    Raises
+    ------
+    ValueError
+        If the offsets do not start at 0, decrease, or do not end at ``total_instances``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import BagArray
+    >>> bags = BagArray(np.arange(10).reshape(5, 2), offsets=[0, 2, 2, 5])
+    >>> bags
+    BagArray(3 bags, 0 to 3 instances of shape (2,), int64)
+    >>> bags[0]
+    array([[0, 1],
+           [2, 3]])
+    >>> bags[[2, 0]].lengths
+    array([3, 2])
+    """
+
+    def __init__(self, values, offsets):
+        if isinstance(values, np.ndarray) and not isinstance(values, np.memmap):
+            self._values = values
+        elif is_lazy(values):
+            self._values = values if isinstance(values, LazyArray) else LazyArray(values)
+        else:
+            self._values = np.asarray(values)
+        if self._values.ndim == 0:
+            raise messages.bad_offsets("values is a scalar")
+        self._offsets = _check_offsets(offsets, self._values.shape[0])
+
+    @classmethod
+    def from_list(cls, bags, *, instance_shape=None, dtype=None):
+        """Make a BagArray of a sequence of arrays.
+
+        Parameters
+        ----------
+        bags : sequence of array-like of shape (n_instances_i, ...), or None
+            One bag a sample; None is an empty bag.
+        instance_shape : tuple, default=None
+            Shape of one instance; needed only where every bag is None.
+        dtype : numpy dtype, default=None
+            Data type of the result; the common one of the bags when None.
+
+        Returns
+        -------
+        BagArray
+            The bags, copied into one array.
+
+        Raises
+        ------
+        ValueError
+            If the instances of two bags differ in shape, or no bag tells the shape.
+
+        Examples
+        --------
+        >>> from skmm import BagArray
+        >>> BagArray.from_list([[[1.0, 2.0]], None, [[3.0, 4.0], [5.0, 6.0]]]).lengths
+        array([1, 0, 2])
+        """
+        return cls._from_list(bags, instance_shape=instance_shape, dtype=dtype)
+
+    @classmethod
+    def _from_list(cls, bags, *, instance_shape=None, dtype=None, name=None):
+        """``from_list`` whose messages name the modality."""
+        lengths, pieces = [], []
+        for row, bag in enumerate(bags):
+            if bag is None:
+                lengths.append(0)
+                continue
+            piece = np.asarray(bag)
+            if piece.ndim == 0:
+                raise messages.mixed_sequence(name or "bag", row, bag)
+            if len(piece) == 0:
+                lengths.append(0)
+                continue
+            if instance_shape is None:
+                instance_shape = piece.shape[1:]
+            elif piece.shape[1:] != tuple(instance_shape):
+                raise messages.instance_shapes(name, row, tuple(instance_shape), piece.shape[1:])
+            lengths.append(len(piece))
+            pieces.append(piece)
+        if instance_shape is None:
+            raise messages.all_entries_missing(name or "bag")
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+        if pieces:
+            values = np.concatenate(pieces)
+            values = values if dtype is None else values.astype(dtype, copy=False)
+        else:
+            values = np.empty((0, *instance_shape), dtype=dtype or np.float64)
+        return cls(values, offsets)
+
+    @classmethod
+    def _from_stack(cls, stacks):
+        """Equal bags from one array (n_samples, n_instances, ...), without copying or reading it."""
+        n_samples, n_instances = stacks.shape[:2]
+        offsets = np.arange(n_samples + 1, dtype=np.int64) * n_instances
+        if isinstance(stacks, np.ndarray):
+            return cls(stacks.reshape(n_samples * n_instances, *stacks.shape[2:]), offsets)
+        return cls(LazyArray(EqualBags(stacks)), offsets)
+
+    @property
+    def values(self):
+        """Instances of all bags, (total_instances, ...)."""
+        return self._values
+
+    @property
+    def offsets(self):
+        """Bounds of the bags, (n_samples + 1,)."""
+        return self._offsets
+
+    @property
+    def lengths(self):
+        """Number of instances of each bag, (n_samples,)."""
+        return np.diff(self._offsets)
+
+    @property
+    def instance_shape(self):
+        """Shape of one instance."""
+        return tuple(self._values.shape[1:])
+
+    @property
+    def dtype(self):
+        """Data type of the instances."""
+        return self._values.dtype
+
+    def __len__(self):
+        """Number of bags."""
+        return len(self._offsets) - 1
+
+    def __getitem__(self, rows):
+        """One bag for an int; a BagArray for a slice, an integer array or a mask."""
+        from skmm.containers._rows import normalize_rows
+
+        if isinstance(rows, (int, np.integer)) and not isinstance(rows, bool):
+            rows = normalize_rows(rows, len(self)).start
+            return self._values[int(self._offsets[rows]) : int(self._offsets[rows + 1])]
+        rows = normalize_rows(rows, len(self))
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                first, last = int(self._offsets[start]), int(self._offsets[max(start, stop)])
+                return self._select(slice(first, last), self._offsets[start : max(start, stop) + 1] - first)
+            rows = np.arange(start, stop, step)
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return self._select(_instance_rows(self._offsets[:-1][rows], lengths), offsets)
+
+    def _select(self, instances, offsets):
+        """BagArray of some instances; a lazy array stays lazy."""
+        values = self._values
+        chosen = values.select(instances) if isinstance(values, LazyArray) else values[instances]
+        return type(self)(chosen, offsets)
+
+    def read(self):
+        """Read the instances into memory.
+
+        Returns
+        -------
+        BagArray
+            The same bags, with ``values`` an ndarray.
+
+        Examples
+        --------
+        >>> from skmm import BagArray
+        >>> type(BagArray.from_list([[[1.0]]]).read().values)
+        <class 'numpy.ndarray'>
+        """
+        return (
+            type(self)(np.asarray(self._values), self._offsets)
+            if isinstance(self._values, LazyArray)
+            else self
+        )
+
+    def __iter__(self):
+        """Each bag in turn."""
+        return (self[row] for row in range(len(self)))
+
+    def __eq__(self, other):
+        """Whether offsets and values are equal."""
+        if not isinstance(other, BagArray):
+            return NotImplemented
+        if not np.array_equal(self._offsets, other._offsets):
+            return False
+        mine, theirs = np.asarray(self._values), np.asarray(other._values)
+        return np.array_equal(mine, theirs, equal_nan=mine.dtype.kind == "f" and theirs.dtype.kind == "f")
+
+    __hash__ = None
+
+    def __array__(self, dtype=None, copy=None):
+        """One object array of bags: NumPy has no other shape for them."""
+        if dtype is not None and np.dtype(dtype) != object:
+            raise messages.cast_to_float()
+        bags = np.empty(len(self), dtype=object)
+        for row, bag in enumerate(self):
+            bags[row] = bag
+        return bags
+
+    def __repr__(self):
+        """Counts, shape and data type."""
+        lengths = self.lengths
+        span = f"{lengths.min()} to {lengths.max()}" if len(lengths) else "0"
+        lazy = ", lazy" if isinstance(self._values, LazyArray) else ""
+        return (
+            f"BagArray({len(self)} bags, {span} instances of shape {self.instance_shape}, {self.dtype}{lazy})"
+        )

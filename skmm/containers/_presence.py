@@ -1,0 +1,48 @@
+"""Which entries of a modality are there: computed once, reading as little as possible."""
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from skmm.containers._bag_array import BagArray
+from skmm.containers._lazy import LazyArray, first_values
+from skmm.containers._rows import CHUNK, n_rows, read_rows
+
+
+def entry_presence(value):
+    """Bool array (n_samples,): False where the stored form of a modality says that an entry is missing.
+
+    A row of floats is missing when it is all NaN. Only rows whose first value is NaN are read further;
+    integer, sparse and lazy arrays cannot say it and count as present (``present=`` tells), but for
+    float arrays in memory maps, of which the first value of each row is looked at.
+    """
+    if isinstance(value, BagArray):
+        return value.lengths > 0
+    if isinstance(value, pd.DataFrame):
+        return _frame_presence(value)
+    if isinstance(value, LazyArray):
+        first = first_values(value)
+        return np.ones(len(value), dtype=bool) if first is None else _rows_not_all_nan(value, first)
+    if sp.issparse(value) or value.dtype.kind in "biuUSc":
+        return np.ones(n_rows(value), dtype=bool)
+    if value.ndim == 1:  # text, or images of different sizes
+        return np.fromiter((entry is not None for entry in value), dtype=bool, count=len(value))
+    return _rows_not_all_nan(value, value[(slice(None), *(0,) * (value.ndim - 1))])
+
+
+def _frame_presence(frame):
+    """Rows of a DataFrame that are not missing throughout."""
+    present = np.ones(len(frame), dtype=bool)
+    rows = np.flatnonzero(frame.iloc[:, 0].isna().to_numpy())
+    present[rows] = ~frame.iloc[rows].isna().all(axis=1).to_numpy()
+    return present
+
+
+def _rows_not_all_nan(value, first):
+    """Rows that are not NaN throughout, given the first value of each."""
+    present = np.ones(len(first), dtype=bool)
+    suspects = np.flatnonzero(pd.isna(first))
+    for start in range(0, len(suspects), CHUNK):
+        rows = suspects[start : start + CHUNK]
+        present[rows] = ~pd.isna(read_rows(value, rows).reshape(len(rows), -1)).all(axis=1)
+    return present

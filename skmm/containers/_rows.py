@@ -1,0 +1,163 @@
+"""Rows of a modality, whatever holds it: select, read, stack, compare, stand in for."""
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from skmm.containers import _validation as messages
+from skmm.containers._bag_array import BagArray
+from skmm.containers._lazy import LazyArray
+
+CHUNK = 1024  # rows of a lazy array that are held in memory at once where all of it is passed over
+
+
+def normalize_rows(key, n_samples):
+    """Turn any row selector into a slice or an array of non-negative integers.
+
+    Slices, and a single int as a slice of length one, let the selection be a view.
+    """
+    if isinstance(key, tuple):
+        if len(key) != 2 or key[1] is not Ellipsis:  # scikit-learn >= 1.9 sends (rows, Ellipsis)
+            raise messages.bad_row_key(key)
+        return normalize_rows(key[0], n_samples)
+    if isinstance(key, slice):
+        return key
+    if isinstance(key, (int, np.integer)) and not isinstance(key, (bool, np.bool_)):
+        if not -n_samples <= key < n_samples:
+            raise messages.rows_out_of_range(n_samples, int(key))
+        key = int(key) % n_samples
+        return slice(key, key + 1)
+    if isinstance(key, (str, bytes)) or not (hasattr(key, "__len__") or hasattr(key, "__array__")):
+        raise messages.bad_row_key(key)
+    rows = np.asarray(key)
+    if rows.size == 0 and rows.ndim == 1 and rows.dtype != bool:
+        return np.empty(0, dtype=np.intp)
+    if rows.ndim != 1 or rows.dtype.kind not in "biu":
+        raise messages.bad_row_key(key)
+    if rows.dtype == bool:
+        if len(rows) != n_samples:
+            raise messages.mask_length(n_samples, len(rows))
+        return np.flatnonzero(rows)
+    rows = rows.astype(np.intp)
+    outside = (rows < -n_samples) | (rows >= n_samples)
+    if outside.any():
+        raise messages.rows_out_of_range(n_samples, int(rows[outside][0]))
+    return np.where(rows < 0, rows + n_samples, rows)
+
+
+def n_rows(value):
+    """Number of samples of a modality."""
+    return value.shape[0] if hasattr(value, "shape") else len(value)
+
+
+def take_rows(value, rows):
+    """Rows of a modality; a view where there can be one, and lazy where the modality is."""
+    if isinstance(value, LazyArray):
+        return value.select(rows)
+    return value.iloc[rows] if isinstance(value, pd.DataFrame) else value[rows]
+
+
+def read_rows(value, rows):
+    """Rows of a modality, in memory."""
+    if isinstance(value, LazyArray):
+        return value[rows]
+    chosen = take_rows(value, rows)
+    return chosen.read() if isinstance(chosen, BagArray) else chosen
+
+
+def stack_rows(values):
+    """Concatenate pieces of one modality along the samples, in memory."""
+    values = [read_rows(value, slice(None)) for value in values]
+    if len(values) == 1:
+        return values[0]
+    if all(isinstance(value, pd.DataFrame) for value in values):
+        return pd.concat(values)
+    if any(sp.issparse(value) for value in values):
+        return sp.vstack([sp.csr_array(value) for value in values], format="csr")
+    if all(isinstance(value, BagArray) for value in values):
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate([value.lengths for value in values]))])
+        return BagArray(np.concatenate([value.values for value in values]), offsets.astype(np.int64))
+    return np.concatenate([np.asarray(value) for value in values])
+
+
+def placeholder(kind, shape, n_samples, *, sparse=False):
+    """Values of a modality that is missing for all samples; they take no memory and never matter."""
+    if kind == "bag":
+        return BagArray(np.empty((0, *shape)), np.zeros(n_samples + 1, dtype=np.int64))
+    if kind == "text" or None in shape:
+        return np.full(n_samples, None, dtype=object)
+    if sparse:
+        return sp.csr_array((n_samples, *shape))
+    return np.broadcast_to(np.float32(0), (n_samples, *shape))
+
+
+def entry_shape(value, kind):
+    """Shape of one entry; None stands for an axis that differs between samples."""
+    if kind == "bag":
+        return value.instance_shape
+    if kind == "text":
+        return ()
+    if isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1:
+        return _ragged_shape(value)
+    return tuple(value.shape[1:])
+
+
+def _ragged_shape(value):
+    """(None, None[, channels]) of images of different sizes; None too where all are missing."""
+    shapes = {entry.shape for entry in value if entry is not None}
+    if not shapes:
+        return (None, None)
+    n_axes = {len(shape) for shape in shapes}
+    if len(n_axes) != 1:
+        return (None, None)
+    return tuple(
+        sizes[0] if len(set(sizes)) == 1 and axis >= 2 else None
+        for axis, sizes in enumerate(zip(*shapes, strict=True))
+    )
+
+
+def same_entries(first, second, rows):
+    """Whether two modalities hold equal values at ``rows``."""
+    if isinstance(first, LazyArray) or isinstance(second, LazyArray):
+        pieces = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+        return all(_equal(read_rows(first, piece), read_rows(second, piece)) for piece in pieces)
+    return _equal(read_rows(first, rows), read_rows(second, rows))
+
+
+def _equal(first, second):
+    """Equality by value of two modalities in memory; NaN equals NaN."""
+    if isinstance(first, BagArray) or isinstance(second, BagArray):
+        return first == second if isinstance(first, BagArray) else False
+    if isinstance(first, pd.DataFrame) and isinstance(second, pd.DataFrame):
+        return first.reset_index(drop=True).equals(second.reset_index(drop=True))
+    if sp.issparse(first) and sp.issparse(second):
+        if first.shape != second.shape:
+            return False
+        difference = sp.csr_array(first) - sp.csr_array(second)
+        both_nan = np.isnan(difference.data) if difference.dtype.kind == "f" else False
+        return _nan_pattern(first) == _nan_pattern(second) and not np.any(difference.data[~both_nan])
+    first, second = (
+        value.toarray() if sp.issparse(value) else np.asarray(value) for value in (first, second)
+    )
+    if first.shape != second.shape:
+        return False
+    if object in {first.dtype, second.dtype}:
+        return all(_equal_objects(a, b) for a, b in zip(first.ravel(), second.ravel(), strict=True))
+    return np.array_equal(first, second, equal_nan=first.dtype.kind in "fc" and second.dtype.kind in "fc")
+
+
+def _nan_pattern(matrix):
+    """Coordinates of the NaN of a sparse matrix."""
+    coo = sp.coo_array(matrix)
+    if coo.dtype.kind != "f":
+        return set()
+    is_nan = np.isnan(coo.data)
+    return set(zip(coo.coords[0][is_nan].tolist(), coo.coords[1][is_nan].tolist(), strict=True))
+
+
+def _equal_objects(first, second):
+    """Equality of two entries of an object array."""
+    if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
+        return _equal(np.asarray(first), np.asarray(second))
+    missing = pd.isna(first), pd.isna(second)
+    return all(missing) if any(missing) else first == second

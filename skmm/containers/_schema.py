@@ -1,0 +1,110 @@
+"""What a fitted estimator remembers of its modalities, and how new data are brought in line with it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from skmm.containers import _validation as messages
+from skmm.containers._rows import entry_shape, placeholder
+
+
+def _fits(fitted, got):
+    """Whether an entry shape agrees with that of fit; None is an axis that may differ."""
+    return len(fitted) == len(got) and all(
+        None in sizes or sizes[0] == sizes[1] for sizes in zip(fitted, got, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Names, kinds, shapes and feature names of the modalities seen in fit.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Modalities, in the order in which the estimator holds them.
+    kinds : dict of str -> str
+        Kind of each.
+    shapes : dict of str -> tuple
+        Shape of one entry (of one instance for bags); None where sizes differ.
+    feature_names : dict of str -> ndarray of object, or None
+        Feature names of the tables.
+    sparse : frozenset of str
+        Tables that were sparse.
+    """
+
+    names: tuple
+    kinds: dict
+    shapes: dict
+    feature_names: dict
+    sparse: frozenset
+
+    @classmethod
+    def of(cls, X):
+        """Schema of a ModalityDict."""
+        return cls(
+            names=X.modalities,
+            kinds=X.kinds,
+            shapes={name: entry_shape(X[name], X.kinds[name]) for name in X},
+            feature_names=X.feature_names,
+            sparse=frozenset(name for name in X if sp.issparse(X[name])),
+        )
+
+    def align(self, X, *, absent="fill", estimator="The estimator"):
+        """``X`` in the order of fit, checked.
+
+        Parameters
+        ----------
+        X : ModalityDict
+            New data.
+        absent : {"fill", "leave"}, default="fill"
+            What becomes of a modality whose key is absent: missing for all samples, or left absent.
+        estimator : str, default="The estimator"
+            Who asks, for messages.
+
+        Returns
+        -------
+        ModalityDict
+            The modalities of fit.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or kind, shape or feature names differ from those of fit.
+        """
+        unknown = [name for name in X if name not in self.kinds]
+        if unknown:
+            raise messages.modality_not_in_fit(unknown, self.names, estimator)
+        for name in X:
+            self._check(X, name)
+        names = [name for name in self.names if name in X]
+        if len(names) == len(self.names) or absent == "leave":
+            return X[names]
+        return self._fill(X)
+
+    def _check(self, X, name):
+        """Raise where one modality differs from that of fit."""
+        if X.kinds[name] != self.kinds[name]:
+            raise messages.kind_changed(name, self.kinds[name], X.kinds[name])
+        got = entry_shape(X[name], X.kinds[name])
+        if X.is_present(name).any() and not _fits(self.shapes[name], got):
+            raise messages.shape_changed(name, X.kinds[name], self.shapes[name], got)
+        fitted, names = self.feature_names[name], X.feature_names[name]
+        if fitted is not None and names is not None and not np.array_equal(fitted, names):
+            raise messages.feature_names_changed(name, fitted, names)
+
+    def _fill(self, X):
+        """``X`` with each absent modality missing for all samples."""
+        n_samples = len(X)
+        data, present = {}, np.zeros((n_samples, len(self.names)), dtype=bool)
+        for column, name in enumerate(self.names):
+            if name in X:
+                data[name], present[:, column] = X[name], X.is_present(name)
+            else:
+                data[name] = placeholder(
+                    self.kinds[name], self.shapes[name], n_samples, sparse=name in self.sparse
+                )
+        kinds = {name: self.kinds[name] for name in self.names}
+        feature_names = {name: self.feature_names[name] for name in self.names}
+        return X._build(data, kinds, present, feature_names, X.index, X.groups)

@@ -1,0 +1,70 @@
+"""The pickled form of a ModalityDict: the same for equal contents, so that ``joblib.hash`` is stable.
+
+A DataFrame pickles its blocks and shares its index with others, both of which depend on how it was made;
+here it is taken apart into columns and ids.
+"""
+
+import numpy as np
+import pandas as pd
+
+
+class FrameState:
+    """A DataFrame in parts: one array if all columns are of one NumPy type, else one array a column."""
+
+    def __init__(self, frame):
+        self.columns = IndexState(frame.columns)
+        self.index = IndexState(frame.index)
+        dtypes = set(frame.dtypes)
+        self.homogeneous = len(dtypes) == 1 and isinstance(next(iter(dtypes)), np.dtype)
+        if self.homogeneous:
+            self.values = np.ascontiguousarray(frame.to_numpy())
+        else:
+            self.values = [_column_state(frame.iloc[:, column].array) for column in range(frame.shape[1])]
+
+    def restore(self):
+        """Build the DataFrame again."""
+        index = self.index.restore()
+        if self.homogeneous:
+            return pd.DataFrame(self.values, index=index, columns=self.columns.restore(), copy=False)
+        frame = pd.DataFrame(dict(enumerate(self.values)), index=index, copy=False)
+        frame.columns = self.columns.restore()
+        return frame
+
+
+class IndexState:
+    """An Index as values, type and names."""
+
+    def __init__(self, index):
+        self.tuples = isinstance(index, pd.MultiIndex)
+        self.names = list(index.names)
+        self.dtype = None if self.tuples else str(index.dtype)
+        self.values = np.array(index.to_numpy(), copy=True)
+
+    def restore(self):
+        """Build the Index again."""
+        if self.tuples:
+            return pd.MultiIndex.from_tuples(self.values.tolist(), names=self.names)
+        return pd.Index(self.values, dtype=self.dtype, name=self.names[0])
+
+
+def _column_state(array):
+    """A column's values; NumPy's own where that is what pandas wraps."""
+    return (
+        np.ascontiguousarray(array.to_numpy())
+        if isinstance(array, pd.arrays.NumpyExtensionArray)
+        else array.copy()
+    )
+
+
+def freeze(value):
+    """A part of a container as it is pickled."""
+    if isinstance(value, pd.DataFrame):
+        return FrameState(value)
+    if isinstance(value, pd.Index):
+        return IndexState(value)
+    return value
+
+
+def thaw(value):
+    """Undo ``freeze``."""
+    return value.restore() if isinstance(value, (FrameState, IndexState)) else value

@@ -1,0 +1,194 @@
+"""The entrance of every estimator: what fit remembers and what later data must look like."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator
+
+from skmm import BagArray, ModalityDict
+from skmm.containers import (
+    Schema,
+    as_modality_dict,
+    check_finite,
+    check_numeric,
+    stack_rows,
+    validate_modalities,
+)
+
+
+class Fitted(BaseEstimator):
+    """Holds what validation sets."""
+
+
+def fit(X, **options):
+    """An estimator fitted on X, and X as it saw it."""
+    estimator = Fitted()
+    return estimator, validate_modalities(
+        estimator, X, reset=True, **{"accept": ("table", "image", "bag", "text"), **options}
+    )
+
+
+X_FIT = {"rna": np.zeros((3, 2)), "note": ["a", "b", None], "mri": [np.ones((2, 4)), None, np.ones((1, 4))]}
+
+
+def test_what_fit_remembers():
+    """Names, kinds and entry shapes are kept; a container of several modalities sets no n_features_in_."""
+    estimator, X = fit(X_FIT)
+
+    assert estimator.modalities_ == X.modalities == ("rna", "note", "mri")
+    assert estimator.schema_.kinds == {"rna": "table", "note": "text", "mri": "bag"}
+    assert estimator.schema_.shapes == {"rna": (2,), "note": (), "mri": (4,)}
+    assert not hasattr(estimator, "n_features_in_")
+
+
+def test_sorted_order():
+    """With order="sorted" the order of a dict does not matter."""
+    estimator, X = fit(X_FIT, order="sorted")
+
+    assert estimator.modalities_ == X.modalities == ("mri", "note", "rna")
+
+
+@pytest.mark.parametrize(
+    "bare",
+    [
+        np.ones((3, 2)),
+        pd.DataFrame({"a": [1, 2, 3], "b": [4, 5, 6]}),
+        sp.csr_matrix(np.ones((3, 2))),
+        [[1, 2]] * 3,
+    ],
+)
+def test_one_bare_table_is_named_x(bare):
+    """A table without a name is modality "x", and scikit-learn's attributes are set."""
+    estimator, X = fit(bare)
+
+    assert X.modalities == ("x",)
+    assert estimator.n_features_in_ == 2
+    assert hasattr(estimator, "feature_names_in_") == isinstance(bare, pd.DataFrame)
+
+
+def test_refitting_forgets_the_old_table():
+    """n_features_in_ of an earlier fit does not survive a fit on several modalities."""
+    estimator, _ = fit(np.ones((3, 2)))
+    validate_modalities(estimator, X_FIT, reset=True, accept=("table", "bag", "text"))
+
+    assert not hasattr(estimator, "n_features_in_")
+
+
+def test_an_absent_key_is_missing_for_all():
+    """Modalities of fit that are not there come back missing, in the order of fit, with the right shapes."""
+    estimator, _ = fit(X_FIT)
+
+    X = validate_modalities(estimator, {"note": ["c", None]}, reset=False)
+
+    assert X.modalities == ("rna", "note", "mri")
+    assert X.present.tolist() == [[False, True, False], [False, False, False]]
+    assert X["rna"].shape == (2, 2)
+    assert X["mri"].instance_shape == (4,)
+
+
+def test_absent_keys_can_be_left_absent():
+    """absent="leave" only reorders."""
+    estimator, _ = fit(X_FIT)
+
+    X = validate_modalities(estimator, {"note": ["c"], "rna": [[1.0, 2.0]]}, reset=False, absent="leave")
+
+    assert X.modalities == ("rna", "note")
+
+
+def test_kinds_of_fit_settle_doubt_later():
+    """Equal arrays in a list, in doubt by themselves, are bags where fit saw bags."""
+    estimator, _ = fit({"mri": [np.ones((2, 4)), np.ones((3, 4))]})
+
+    X = validate_modalities(estimator, {"mri": [np.ones((2, 4)), np.ones((2, 4))]}, reset=False)
+
+    assert isinstance(X["mri"], BagArray)
+
+
+@pytest.mark.parametrize(
+    ("new", "match"),
+    [
+        ({"dna": np.zeros((2, 2))}, "was fitted on the modalities 'rna', 'note', 'mri'. Got 'dna'"),
+        ({"rna": np.zeros((2, 3))}, "'rna' has 3 features, but it had 2 in fit"),
+        (
+            {"mri": BagArray.from_list([np.ones((1, 5))])},
+            r"'mri' has entries of shape \(5,\), but they had \(4,\)",
+        ),
+        (ModalityDict({"rna": np.zeros((2, 5, 5))}), "'rna' was of kind 'table' in fit. Got 'image'"),
+        ({"rna": np.zeros((0, 2))}, "0 samples"),
+    ],
+)
+def test_data_unlike_those_of_fit(new, match):
+    """Unknown names, other kinds and other widths raise with what fit saw."""
+    estimator, _ = fit(X_FIT)
+
+    with pytest.raises(ValueError, match=match):
+        validate_modalities(estimator, new, reset=False)
+
+
+def test_feature_names_unlike_those_of_fit():
+    """Missing, new and reordered columns are told apart."""
+    schema = Schema.of(ModalityDict({"t": pd.DataFrame({"a": [1], "b": [2]})}))
+
+    with pytest.raises(ValueError, match="missing: 'b'; not seen in fit: 'c'"):
+        schema.align(ModalityDict({"t": pd.DataFrame({"a": [1], "c": [2]})}))
+    with pytest.raises(ValueError, match="in another order"):
+        schema.align(ModalityDict({"t": pd.DataFrame({"b": [1], "a": [2]})}))
+
+
+def test_a_kind_that_is_not_taken():
+    """The message says which kinds are, and how to turn the modality into one."""
+    with pytest.raises(
+        ValueError,
+        match="Fitted takes modalities of kind 'table'. Got 'note', which is of kind 'text'.*TfidfVectorizer",
+    ):
+        fit(X_FIT, accept=("table",))
+
+
+@pytest.mark.parametrize("X", ["rna", 3, np.zeros(3), None])
+def test_what_is_neither_mapping_nor_table(X):
+    """Anything else raises a TypeError that says what X must be."""
+    with pytest.raises(TypeError, match="X must be a mapping"):
+        as_modality_dict(X)
+
+
+def test_numbers_out_of_tables():
+    """Numeric tables of every form become numbers; NA becomes NaN."""
+    frame = pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": [True, False]})
+
+    np.testing.assert_array_equal(check_numeric(frame, "t"), [[1, 1], [np.nan, 0]])
+    np.testing.assert_array_equal(check_numeric(np.array([["1", "2"]], dtype=object), "t"), [[1, 2]])
+    assert check_numeric(frame[["b"]].astype(np.float32), "t").dtype == np.float32
+
+
+def test_strings_name_their_column():
+    """A column of strings is named, with the encoder to use."""
+    with pytest.raises(ValueError, match="'t' must be numeric here, but column 'sex' is not.*OneHotEncoder"):
+        check_numeric(pd.DataFrame({"age": [1, 2], "sex": ["m", "f"]}), "t")
+    with pytest.raises(ValueError, match="column 1 is not"):
+        check_numeric(np.array([[1, "m"]], dtype=object), "t")
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix, sp.csc_array])
+def test_infinities_and_holes_name_the_rows(form):
+    """Infinities, and NaN in present rows, raise with modality and rows; absent rows may hold anything."""
+    holes = form(np.array([[np.nan, np.nan], [1, np.nan], [1, 2]]))
+    infinite = form(np.array([[0, 1], [0, -np.inf]]))
+
+    with pytest.raises(ValueError, match=r"'t' contains NaN in a part of 1 rows \(1\).*SimpleImputer"):
+        check_finite(holes, np.array([False, True, True]), "t")
+    with pytest.raises(ValueError, match=r"'t' contains infinity in 1 rows \(11\)"):
+        check_finite(infinite, np.array([True, True]), "t", rows=[10, 11])
+    check_finite(holes, np.array([False, False, True]), "t")
+
+
+def test_stacking_undoes_splitting():
+    """Pieces of any kind, stacked again, equal the whole."""
+    for value in (
+        np.arange(6.0).reshape(3, 2),
+        sp.csr_array(np.eye(3)),
+        BagArray.from_list([[[1]], None, [[2], [3]]]),
+    ):
+        X = ModalityDict({"m": value})
+
+        assert ModalityDict({"m": stack_rows([X[:1]["m"], X[1:]["m"]])}) == X

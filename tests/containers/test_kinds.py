@@ -1,0 +1,158 @@
+"""Kinds are inferred where there is no doubt, asked for elsewhere, and declared kinds win."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from skmm import BagArray, ModalityDict
+
+f4 = np.zeros((2, 5, 6, 3), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (np.zeros((2, 3)), "table"),
+        ([[1, 2], [3, 4]], "table"),
+        (np.array([["a", "b"], ["c", "d"]], dtype=object), "table"),
+        (sp.csr_matrix((2, 3)), "table"),
+        (sp.csc_array((2, 3)), "table"),
+        (sp.coo_array((2, 3)), "table"),
+        (sp.dok_array((2, 3)), "table"),
+        (pd.DataFrame({"a": [1, 2]}), "table"),
+        (np.zeros((2, 5, 6), dtype=np.uint8), "image"),
+        (f4, "image"),
+        (np.zeros((2, 5, 6, 1)), "image"),
+        (np.zeros((2, 5, 6, 4)), "image"),
+        (np.zeros((2, 4, 5, 6, 1)), "volume"),
+        (BagArray.from_list([np.ones((2, 3)), np.ones((1, 3))]), "bag"),
+        ([np.ones((2, 3)), np.ones((1, 3))], "bag"),
+        ([np.ones((2, 8, 8)), None], "bag"),
+        ([np.ones((7, 8, 8)), np.ones((5, 8, 8))], "bag"),
+        ([np.ones((7, 8)), np.ones((5, 6))], "image"),
+        ([np.ones((7, 8, 3)), np.ones((5, 6, 3)), None], "image"),
+        (["a report", None], "text"),
+        (np.array(["a", "b"]), "text"),
+        (pd.Series(["a", None, pd.NA, np.nan]), "text"),
+        (pd.Series(["a", "b"], dtype="string"), "text"),
+    ],
+)
+def test_inferred(value, kind):
+    """Every form of the contract's table is read as its kind."""
+    assert ModalityDict({"m": value}).kinds == {"m": kind}
+
+
+@pytest.mark.parametrize(
+    ("value", "match"),
+    [
+        (np.zeros((2, 20, 64, 64)), "channels last"),
+        (np.zeros((2, 3, 64, 64)), r"np.moveaxis\(array, 1, -1\)"),
+        ([np.zeros((8, 8)), np.zeros((8, 8))], "'image'.* or .*'bag'"),
+        ([np.zeros((8, 8), np.uint8), np.zeros((6, 8), np.uint8)], "'image'.* or .*'bag'"),
+        ([np.zeros((8, 8, 3)), np.zeros((8, 8, 3))], "leaves doubt"),
+        ([np.zeros((8, 6, 3)), np.zeros((7, 6, 3))], "leaves doubt"),
+        ([np.zeros(3), np.zeros(4)], "'table'.* or .*'bag'"),
+        ([None, None], "missing for every sample"),
+        (np.zeros((2, 3, 4, 5, 6, 7)), "6 axes"),
+        (np.arange(3), "to_frame"),
+        (pd.Series([1, 2]), "to_frame"),
+        ([1.0, 2.0], "to_frame"),
+        (np.zeros((2, 0)), "0 features"),
+        (np.zeros((2, 2), dtype=complex), "Complex"),
+    ],
+)
+def test_doubt_is_an_error_that_says_what_to_do(value, match):
+    """What leaves doubt raises, and the message shows the declaration or the fix."""
+    with pytest.raises(ValueError, match=match):
+        ModalityDict({"m": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "text",
+        3,
+        {"a": 1},
+        iter([1]),
+        np.ma.zeros((2, 2)),
+        ["a", np.zeros(3)],
+        [np.zeros((2, 2)), "a"],
+        [object()],
+    ],
+)
+def test_what_is_no_modality(value):
+    """Values that no kind takes raise a TypeError that names the modality."""
+    with pytest.raises(TypeError, match="'m'"):
+        ModalityDict({"m": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "stored"),
+    [
+        (np.zeros((2, 20, 6, 6)), "bag", BagArray),
+        (np.zeros((2, 20, 6, 6)), "image", np.ndarray),
+        (np.zeros((2, 20, 6, 6)), "volume", np.ndarray),
+        (np.zeros((2, 5, 3)), "bag", BagArray),
+        ([np.zeros((8, 8)), None], "image", np.ndarray),
+        ([np.zeros((8, 8)), None], "bag", BagArray),
+        ([np.zeros(3), None], "table", np.ndarray),
+        (np.arange(2), "table", np.ndarray),
+        ([None, None], "text", np.ndarray),
+    ],
+)
+def test_declared_kind_wins(value, kind, stored):
+    """A declared kind settles what the shape leaves open."""
+    X = ModalityDict({"m": value}, kinds={"m": kind})
+
+    assert X.kinds["m"] == kind
+    assert isinstance(X["m"], stored)
+
+
+def test_declared_bags_hold_their_instances():
+    """An array declared as bags keeps each sample's instances together."""
+    array = np.arange(24.0).reshape(2, 3, 4)
+
+    bags = ModalityDict({"m": array}, kinds={"m": "bag"})["m"]
+
+    np.testing.assert_array_equal(bags[1], array[1])
+    assert np.shares_memory(bags.values, array)
+
+
+def test_a_lazy_stack_declared_as_bags_is_not_read(tmp_path):
+    """A memory map declared as bags gives the right instances, and stays on disk."""
+    array = np.arange(2 * 3 * 4 * 5.0).reshape(2, 3, 4, 5)
+    np.save(tmp_path / "a.npy", array)
+
+    bags = ModalityDict({"m": np.load(tmp_path / "a.npy", mmap_mode="r")}, kinds={"m": "bag"})["m"]
+
+    assert "lazy" in repr(bags)
+    np.testing.assert_array_equal(bags[[1, 0]][0], array[1])
+
+
+def test_equal_images_with_a_missing_one_become_one_array():
+    """None among images of one size is missing; the others keep their pixels."""
+    X = ModalityDict({"m": [np.full((8, 8), 7, np.uint8), None]}, kinds={"m": "image"})
+
+    assert X["m"].shape == (2, 8, 8)
+    assert X["m"].dtype == np.uint8
+    assert X.is_present("m").tolist() == [True, False]
+
+
+def test_torch_tensors_are_arrays():
+    """A tensor is read as the array it holds."""
+    torch = __import__("torch")
+
+    assert ModalityDict({"m": torch.ones(2, 3)})["m"].tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_unknown_and_contradicted_declarations():
+    """Declared kinds that do not exist, or do not fit, or name nothing, raise."""
+    with pytest.raises(ValueError, match="must be one of"):
+        ModalityDict({"m": np.zeros((2, 2))}, kinds={"m": "picture"})
+    with pytest.raises(ValueError, match="declared 'image'"):
+        ModalityDict({"m": np.zeros((2, 2))}, kinds={"m": "image"})
+    with pytest.raises(ValueError, match="declared 'table'"):
+        ModalityDict({"m": [np.zeros(2), np.zeros(3)]}, kinds={"m": "table"})
+    with pytest.raises(ValueError, match="kinds names 'n'"):
+        ModalityDict({"m": np.zeros((2, 2))}, kinds={"n": "table"})
