@@ -115,7 +115,7 @@ import json, random, sys, warnings
 import numpy as np
 numbers = lambda: [random.getstate(), np.random.get_state()[1].tolist()]
 state = lambda: [list(map(str, warnings.filters)), numbers(), {threads}]
-modules, old = set(sys.modules), state()
+old, modules = state(), set(sys.modules)
 {after}
 print(json.dumps({{"imported": sorted(set(sys.modules) - modules), "same": state() == old}}))
 """
