@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from skmm.containers import _validation as messages
+from skmm.containers import _validation_sources as messages
 from skmm.containers._sources import ColumnsSource, MemmapSource, find_source, memmap_source
 
 # Their arrays and columns have a shape, a dtype and [rows] too, but live in memory.

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from skmm._optional import import_optional
-from skmm.containers import _validation as messages
+from skmm.containers import _validation_sources as messages
 
 _GAP_BYTES = 1 << 16  # reading this much in vain takes about as long as one more call to HDF5
 _RUN_BYTES = 1 << 24  # at most this much is read in one call where rows are picked out of it
