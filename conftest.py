@@ -70,7 +70,8 @@ def unchanged_global_state(request):
     """Fail a test in which a random state, the warning filters or the thread count change for everybody."""
     modules, before = set(sys.modules), _global_state()
     yield
-    if request.node.get_closest_marker("uses_global_state"):
+    # A doctest cannot carry a marker; MuData itself draws names of columns from Python's generator.
+    if request.node.get_closest_marker("uses_global_state") or request.node.name.endswith("from_mudata"):
         return
     after = _global_state()
     changed = [name for name, value in before.items() if after[name] != value]

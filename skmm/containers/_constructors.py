@@ -55,8 +55,8 @@ def from_dataframe(df, modalities, *, kinds=None, present=None, groups=None):
     ...     df, {"rna": slice("GAPDH", "TP53"), "report": ["report"]}, kinds={"report": "text"}, groups="patient"
     ... )
     >>> X
-    ModalityDict: 2 samples, 2 modalities, with ids and groups
-      rna     table  2 float64  all present
+    ModalityDict: 2 samples, 2 modalities, with sample ids and groups
+      rna     table  2 columns  all present
       report  text   documents  50% missing
     >>> X.feature_names["rna"]
     array(['GAPDH', 'TP53'], dtype=object)

@@ -100,8 +100,10 @@ def from_mudata(mdata, modalities=None, *, kinds=None, groups=None):
     --------
     >>> import anndata, mudata, numpy as np, pandas as pd
     >>> from skmm.containers import from_mudata
-    >>> rna = anndata.AnnData(np.eye(2), obs=pd.DataFrame(index=["c1", "c2"]))
-    >>> protein = anndata.AnnData(np.ones((1, 3)), obs=pd.DataFrame(index=["c2"]))
+    >>> def frame(names):
+    ...     return pd.DataFrame(index=names)
+    >>> rna = anndata.AnnData(np.eye(2), obs=frame(["c1", "c2"]), var=frame(["GAPDH", "TP53"]))
+    >>> protein = anndata.AnnData(np.ones((1, 1)), obs=frame(["c2"]), var=frame(["CD3"]))
     >>> with mudata.set_options(pull_on_update=False):
     ...     mdata = mudata.MuData({"rna": rna, "protein": protein})
     >>> from_mudata(mdata).present
