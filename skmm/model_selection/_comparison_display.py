@@ -1,0 +1,149 @@
+"""Scores of estimators side by side, as a plot."""
+
+import numpy as np
+
+from skmm.model_selection._compare import compare_estimators
+from skmm.model_selection._plotting import COLORS, GREY, dot_rows, new_axes, score_label
+from skmm.model_selection._table import _check_scores, check_metrics
+
+
+class ComparisonDisplay:
+    """Scores of several estimators: a point a fold and seed, mean and standard deviation, baselines in grey.
+
+    Use :meth:`from_frame` or :meth:`from_estimators` to make one.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Tidy scores, as :func:`compare_estimators` returns them.
+
+    Attributes
+    ----------
+    axes_ : list of matplotlib Axes
+        One a metric.
+    figure_ : matplotlib Figure
+        What holds them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skmm.model_selection import ComparisonDisplay
+    >>> scores = pd.DataFrame({
+    ...     "estimator": ["majority", "majority", "fusion", "fusion"], "seed": 0, "fold": [0, 1, 0, 1],
+    ...     "strategy": ["none", "none", "late", "late"], "baseline": [True, True, False, False],
+    ...     "metric": "accuracy", "value": [0.5, 0.5, 0.8, 0.9],
+    ... })
+    >>> display = ComparisonDisplay.from_frame(scores)
+    >>> [label.get_text() for label in display.axes_[0].get_yticklabels()]
+    ['majority', 'fusion (late)']
+    """
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    @classmethod
+    def from_frame(cls, scores, *, metrics=None, ax=None):
+        """Plot the scores of a comparison.
+
+        Parameters
+        ----------
+        scores : DataFrame
+            From :func:`compare_estimators`.
+        metrics : str or list of str, default=None
+            One panel each; default: the first metric.
+        ax : matplotlib Axes or array of them, default=None
+            Where to draw, one Axes a metric; default: a new figure.
+
+        Returns
+        -------
+        ComparisonDisplay
+            With ``axes_`` and ``figure_``.
+
+        Examples
+        --------
+        See the class.
+        """
+        return cls(scores).plot(metrics=metrics, ax=ax)
+
+    @classmethod
+    def from_estimators(cls, estimators, X, y, *, metrics=None, ax=None, **options):
+        """Compare estimators and plot their scores.
+
+        Parameters
+        ----------
+        estimators : dict of str -> estimator
+            Classifiers by name.
+        X : mapping of str -> array, ModalityDict, or array-like of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        metrics : str or list of str, default=None
+            One panel each; default: the first metric.
+        ax : matplotlib Axes or array of them, default=None
+            Where to draw, one Axes a metric; default: a new figure.
+        **options : dict
+            Further arguments of :func:`compare_estimators`.
+
+        Returns
+        -------
+        ComparisonDisplay
+            With ``scores``, ``axes_`` and ``figure_``.
+
+        Examples
+        --------
+        See the class.
+        """
+        return cls(compare_estimators(estimators, X, y, **options)).plot(metrics=metrics, ax=ax)
+
+    def plot(self, *, metrics=None, ax=None):
+        """Draw the scores.
+
+        Parameters
+        ----------
+        metrics : str or list of str, default=None
+            One panel each; default: the first metric.
+        ax : matplotlib Axes or array of them, default=None
+            Where to draw, one Axes a metric; default: a new figure.
+
+        Returns
+        -------
+        ComparisonDisplay
+            Itself.
+
+        Examples
+        --------
+        See the class.
+        """
+        _check_scores(self.scores, ("estimator", "strategy", "baseline", "seed", "fold", "metric", "value"))
+        metrics = check_metrics(self.scores, metrics or check_metrics(self.scores, None)[0])
+        rows = self.scores.drop_duplicates("estimator")
+        labels = [
+            name if strategy == "none" or baseline else f"{name} ({strategy})"
+            for name, strategy, baseline in zip(
+                rows["estimator"], rows["strategy"], rows["baseline"], strict=True
+            )
+        ]
+        size = (3.0 + 3.4 * len(metrics), 1.3 + 0.45 * len(rows))
+        self.axes_ = new_axes(ax, len(metrics), "ComparisonDisplay", size=size, sharey=True)
+        self.figure_ = self.axes_[0].figure
+        for axes, metric in zip(self.axes_, metrics, strict=True):
+            own = self.scores[self.scores["metric"] == metric]
+            values = {name: part["value"].to_numpy() for name, part in own.groupby("estimator", sort=False)}
+            dots = [
+                (values[name], *((GREY, "D") if baseline else (COLORS[0], "o")))
+                for name, baseline in zip(rows["estimator"], rows["baseline"], strict=True)
+            ]
+            dot_rows(axes, dots, labels=labels)
+            is_baseline = rows["baseline"].to_numpy(dtype=bool)
+            self._mark_best_baseline(axes, [dots[row][0].mean() for row in np.flatnonzero(is_baseline)])
+            axes.set_xlabel(score_label(metric, own))
+        return self
+
+    @staticmethod
+    def _mark_best_baseline(axes, means):
+        """A dashed line at the best baseline, which a model should pass."""
+        if means:
+            axes.axvline(max(means), color=GREY, linestyle="--", linewidth=1, label="best baseline")
+            axes.legend(
+                loc="lower left", fontsize="small", frameon=False, bbox_to_anchor=(0, 1), borderaxespad=0
+            )

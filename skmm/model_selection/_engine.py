@@ -1,0 +1,132 @@
+"""Fits and scores of many estimators, in parallel and the same for any n_jobs."""
+
+import contextlib
+import time
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.base import clone
+from sklearn.metrics import check_scoring
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import threadpool_limits
+
+from skmm.model_selection._folds import GROUP_BLIND
+from skmm.model_selection._inputs import select_rows
+
+
+def seeded(estimator, seed):
+    """Clone in which every random_state, also of nested estimators, is the seed."""
+    estimator = clone(estimator)
+    names = [name for name in estimator.get_params(deep=True) if name.rpartition("__")[2] == "random_state"]
+    return estimator.set_params(**dict.fromkeys(names, seed))
+
+
+def group_params(estimator, X, groups):
+    """Groups for a fit that takes them and would not find them in X."""
+    if groups is None:
+        return {}
+    if hasattr(estimator, "refit"):  # a search hands groups to its splitter, which must want them
+        aware = hasattr(estimator.cv, "split") and type(estimator.cv) not in GROUP_BLIND
+        return {"groups": groups} if aware else {}
+    if getattr(X, "groups", None) is None and has_fit_parameter(estimator, "groups"):
+        return {"groups": groups}
+    return {}
+
+
+def fit_once(estimator, X, y, groups, seed, where):
+    """Fitted clone and the seconds it took; a failure names the estimator."""
+    start = time.perf_counter()
+    with naming(where):
+        fitted = seeded(estimator, seed)
+        fitted.fit(X, y, **group_params(fitted, X, groups))
+    return fitted, time.perf_counter() - start
+
+
+def score_once(fitted, X, y, scorers, where):
+    """Scores by name and the seconds they took."""
+    start = time.perf_counter()
+    with naming(where):
+        values = check_scoring(fitted, scoring=scorers)(fitted, X, y)
+    return {name: float(value) for name, value in values.items()}, time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def naming(where):
+    """Say which estimator failed."""
+    try:
+        yield
+    except Exception as error:
+        raise RuntimeError(f"{where} failed: {type(error).__name__}: {error}") from error
+
+
+def evaluate_fold(estimator, X, y, groups, seed, fold, *, name, scorers, test=None, keep=()):
+    """Fit on the training rows, score on the test rows or on a test set of its own.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Cloned and seeded.
+    X, y, groups : samples, labels, groups
+        All samples.
+    seed : int
+        For every random_state.
+    fold : tuple of (number, train rows, test rows)
+        With number "test" the rows are None: fitted on all samples, scored on ``test``.
+    name : str
+        For error messages.
+    scorers : dict of str -> scorer
+        What to compute.
+    test : tuple of (X_test, y_test), default=None
+        Official test set.
+    keep : collection of {"predictions", "estimators"}, default=()
+        What to return besides scores.
+
+    Returns
+    -------
+    dict
+        values, fit_time, score_time, n_train, n_test, and what was to be kept.
+    """
+    number, train, rows = fold
+    where = f"Estimator {name!r} (seed {seed}, fold {number})"
+    X_train, y_train, groups_train = X, y, groups
+    if number == "test":
+        X_test, y_test = test
+        rows = np.arange(len(y_test))
+    else:
+        X_test, y_test = select_rows(X, rows), y[rows]
+        X_train, y_train = select_rows(X, train), y[train]
+        groups_train = None if groups is None else groups[train]
+    fitted, fit_time = fit_once(estimator, X_train, y_train, groups_train, seed, where)
+    values, score_time = score_once(fitted, X_test, y_test, scorers, where)
+    outcome = {
+        "values": values,
+        "fit_time": fit_time,
+        "score_time": score_time,
+        "n_train": len(y_train),
+        "n_test": len(y_test),
+    }
+    if "predictions" in keep:
+        with naming(where):
+            outcome["predictions"] = (rows, y_test, np.asarray(fitted.predict(X_test)))
+    if "estimators" in keep:
+        outcome["estimator"] = fitted
+    return outcome
+
+
+def _on_one_thread(function, arguments, options, one_thread):
+    """Call a task, with one inner thread where tasks run side by side."""
+    with threadpool_limits(1) if one_thread else contextlib.nullcontext():
+        return function(*arguments, **options)
+
+
+def run_tasks(tasks, *, n_jobs, verbose, description):
+    """Results of tasks (function, arguments, options), in their order."""
+    from tqdm import tqdm
+
+    one_thread = effective_n_jobs(n_jobs) > 1
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_on_one_thread)(function, arguments, options, one_thread)
+        for function, arguments, options in tasks
+    )
+    return list(tqdm(results, total=len(tasks), desc=description, disable=not verbose))

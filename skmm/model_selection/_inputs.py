@@ -1,0 +1,65 @@
+"""What every comparison checks of its data before a model is fitted."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import column_or_1d
+
+from skmm.containers import ModalityDict, as_modality_dict
+
+
+def check_samples(X, y, groups=None):
+    """X that scikit-learn can index, labels and groups of equal length.
+
+    Parameters
+    ----------
+    X : mapping of str -> array, or array-like of shape (n_samples, n_features)
+        Mappings become a ModalityDict, everything else stays as it is.
+    y : array-like of shape (n_samples,)
+        Class labels.
+    groups : array-like of shape (n_samples,), default=None
+        Default: those of X. They are put into a ModalityDict that has none, so that they reach the fits.
+
+    Returns
+    -------
+    X, y, groups
+        The groups are None where there are none.
+    """
+    if isinstance(X, Mapping):
+        X = as_modality_dict(X)
+    elif not hasattr(X, "shape"):
+        X = np.asarray(X)
+    y = column_or_1d(y)
+    if len(y) != X.shape[0]:
+        raise ValueError(f"X and y must have as many samples. Got {X.shape[0]} in X and {len(y)} in y.")
+    missing = np.flatnonzero(pd.isna(y))
+    if len(missing):
+        raise ValueError(
+            f"y has {len(missing)} missing labels (first rows: {missing[:5].tolist()}). Leave them out."
+        )
+    target = type_of_target(y)
+    if target not in {"binary", "multiclass"}:
+        raise ValueError(f"y must hold class labels. Got a {target} target instead.")
+    if groups is None:
+        return X, y, getattr(X, "groups", None)
+    groups = column_or_1d(groups)
+    if len(groups) != len(y):
+        raise ValueError(f"groups must have one entry a sample. Got {len(groups)} for {len(y)} samples.")
+    if isinstance(X, ModalityDict) and X.groups is None:
+        X = ModalityDict(X, groups=groups)
+    return X, y, groups
+
+
+def select_rows(X, rows):
+    """Rows of an array, DataFrame, sparse matrix or ModalityDict."""
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+
+
+def check_modalities(X, who):
+    """X as a ModalityDict with at least two modalities."""
+    X = as_modality_dict(X)
+    if len(X.modalities) < 2:
+        raise ValueError(f"{who} needs at least two modalities. Got {list(X.modalities)} instead.")
+    return X
