@@ -134,7 +134,7 @@ def _equal(first, second):
         if first.shape != second.shape:
             return False
         difference = sp.csr_array(first) - sp.csr_array(second)
-        both_nan = np.isnan(difference.data) if difference.dtype.kind == "f" else False
+        both_nan = np.isnan(difference.data.astype(float))
         return _nan_pattern(first) == _nan_pattern(second) and not np.any(difference.data[~both_nan])
     first, second = (
         value.toarray() if sp.issparse(value) else np.asarray(value) for value in (first, second)
