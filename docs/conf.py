@@ -9,6 +9,7 @@ version = release = skmm.__version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx_gallery.gen_gallery"]
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
 default_role = "py:obj"
 html_theme = "alabaster"
 html_theme_options = {"description": "scikit-learn for data in several modalities", "page_width": "1100px"}
