@@ -19,7 +19,7 @@ def X_y():
     level = np.repeat([0.0, 1.0, 2.0], 20)[:, None]
     values = {
         "strong": 2 * level + rng.normal(size=(60, 3)),
-        "weak": 0.5 * level + rng.normal(size=(60, 2)),
+        "weak": level + rng.normal(size=(60, 2)),
         "noise": rng.normal(size=(60, 2)),
     }
     order = rng.permutation(60)
