@@ -28,3 +28,15 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
 }
+
+
+def skip_foreign_members(app, what, name, member, skip, options):
+    """Leave out what a class inherits from other packages: it is documented there."""
+    function = getattr(member, "fget", member)
+    module = getattr(function, "__module__", None) or ""
+    return skip or (callable(function) and not module.startswith("skmm"))
+
+
+def setup(app):
+    """Connect the choice of members to autodoc."""
+    app.connect("autodoc-skip-member", skip_foreign_members)

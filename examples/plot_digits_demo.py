@@ -2,10 +2,10 @@
 Digits in four modalities, half of the entries missing
 ======================================================
 
-An image and three tables describe each handwritten digit. Half of all entries are dropped, as if half of the scans and
-assays had never been made. A pipeline that prepares each modality and fuses them with MM dynamics is cross-validated
-against late fusion and against two honest baselines: the majority class, and a logistic regression on everything
-joined to one table.
+An image and three tables describe each handwritten digit. Half of all entries are dropped, as if half of the
+scans and assays had never been made. A pipeline that prepares each modality and fuses them with MM dynamics is
+cross-validated against late fusion and against two honest baselines: the majority class, and a logistic
+regression on everything joined to one table.
 """
 
 # %%
@@ -23,8 +23,8 @@ print(X)
 # The models
 # ----------
 #
-# Each modality has a transformer of its own, fitted on the samples that have the modality: the image is laid out
-# flat, the tables are reduced by PCA. What is missing stays missing, and the fusion model deals with it.
+# Each modality has a transformer of its own, fitted on the samples that have the modality: the image is laid
+# out flat, the tables are reduced by PCA. What is missing stays missing, and the fusion model deals with it.
 
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
