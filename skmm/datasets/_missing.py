@@ -1,21 +1,15 @@
 """Simulated missingness: entries are dropped from data that has them."""
 
 from collections.abc import Mapping
-from numbers import Real
 
 import numpy as np
 from sklearn.utils import check_random_state, column_or_1d
 
 from skmm.containers import ModalityDict, as_modality_dict
 
+from ._utils import check_rate, round_together
+
 MECHANISMS = ("mcar", "label")
-
-
-def check_rate(rate, where):
-    """Return a share as a float in [0, 1]."""
-    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= rate <= 1:
-        raise ValueError(f"{where} must be a number from 0 to 1, got {rate!r}.")
-    return float(rate)
 
 
 def _counts_to_drop(rate, modalities, present):
@@ -27,7 +21,7 @@ def _counts_to_drop(rate, modalities, present):
         rates = [check_rate(rate.get(name, 0.0), f"The rate of modality {name!r}") for name in modalities]
     else:
         rates = [check_rate(rate, "`rate`")] * len(modalities)
-    return np.rint(np.array(rates) * present.sum(axis=0)).astype(int)
+    return round_together(np.array(rates) * present.sum(axis=0))
 
 
 def _draw_weights(mechanism, y, n_samples):
@@ -109,8 +103,9 @@ def _keep_at_least_one(dropped, present, weight, rng):
 def drop_modalities(X, rate, *, y=None, mechanism="mcar", keep_at_least_one=True, random_state=None):
     r"""Drop a share of the present modalities, to see how a model does when modalities are missing.
 
-    The counts are exact: of the :math:`n_m` samples that have modality :math:`m`,
-    :math:`\mathrm{round}(r_m n_m)` lose it. What was missing stays missing.
+    The counts are exact: of the :math:`n_m` samples that have modality :math:`m`, :math:`r_m n_m` lose it,
+    rounded up or down so that :math:`\sum_m r_m n_m`, rounded, entries go in all. What was missing stays
+    missing.
 
     Parameters
     ----------

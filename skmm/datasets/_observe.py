@@ -10,16 +10,10 @@ from sklearn.utils.extmath import softmax
 
 from skmm.containers import BagArray
 
+from ._utils import round_together
+
 SPARSE_THRESHOLD = 0.5  # the share of a standard normal above it is 0.31
 _SHARPNESS = 3.0  # how fast the share of a class in a bag or a text grows with the latent value
-
-
-def split_exactly(total, shares):
-    """Return integers that sum to `total`, as near to ``total * shares`` as can be (largest remainders)."""
-    ideal = total * np.asarray(shares)
-    counts = np.floor(ideal).astype(int)
-    counts[np.argsort(counts - ideal, kind="stable")[: total - counts.sum()]] += 1
-    return counts
 
 
 def table_columns(n_classes, *, n_features=20, n_informative=None, **_):
@@ -81,7 +75,7 @@ def _mixture(z, rng, bounds, what):
         raise ValueError(f"{what} must be a range (low, high) with 1 <= low <= high, got {bounds}.")
     sizes = rng.randint(low, high + 1, size=len(z))
     for size, shares in zip(sizes, softmax(_SHARPNESS * z), strict=True):
-        yield rng.permutation(np.repeat(np.arange(z.shape[1]), split_exactly(size, shares)))
+        yield rng.permutation(np.repeat(np.arange(z.shape[1]), round_together(size * shares)))
 
 
 def observe_bag(z, rng, *, n_instances=(3, 12), n_features=8):

@@ -9,8 +9,9 @@ from sklearn.utils import Bunch, check_random_state
 
 from skmm.containers import ModalityDict
 
-from ._missing import check_rate, drop_modalities
-from ._observe import OBSERVE, split_exactly, table_columns
+from ._missing import drop_modalities
+from ._observe import OBSERVE, table_columns
+from ._utils import check_rate, round_together
 
 _DISTANCE = 2.0  # between two classes in the latent space, in units of the noise at informativeness 0.5
 _COMMON_OPTIONS = ("kind", "informativeness", "missing")
@@ -62,7 +63,7 @@ def _check_counts(n_samples, n_classes, n_groups, weights):
         raise ValueError(
             f"`weights` must be {n_classes} shares, one a class, that sum to 1, got {weights.tolist()}."
         )
-    if split_exactly(n_units, weights).min() == 0:
+    if round_together(n_units * weights).min() == 0:
         units = "samples" if n_groups is None else "groups"
         raise ValueError(
             f"{n_units} {units} are too few: with weights {weights.tolist()} a class would be empty."
@@ -73,7 +74,7 @@ def _check_counts(n_samples, n_classes, n_groups, weights):
 def _draw_labels(n_samples, n_groups, weights, rng):
     """Return labels, and groups or None; all samples of a group have the label of the group."""
     if n_groups is None:
-        return rng.permutation(np.repeat(np.arange(len(weights)), split_exactly(n_samples, weights))), None
+        return rng.permutation(np.repeat(np.arange(len(weights)), round_together(n_samples * weights))), None
     group_labels, _ = _draw_labels(n_groups, None, weights, rng)
     groups = rng.permutation(np.arange(n_samples) % n_groups)
     return group_labels[groups], groups

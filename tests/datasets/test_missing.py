@@ -22,13 +22,15 @@ def tables(present):
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.25, 0.5, 0.55])
 def test_counts_are_exact(rate):
-    """Each modality loses the rounded share of its present entries, and only of those."""
+    """Each modality loses its share of the present entries, rounded so that the total is right too."""
     rng = np.random.default_rng(0)
     before = tables(np.column_stack([rng.random((53, 2)) < 0.8, np.ones(53, dtype=bool)]))
     after = drop_modalities(before, rate, random_state=0)
 
     n_before = before.present.sum(axis=0)
-    assert_array_equal(after.present.sum(axis=0), n_before - np.rint(rate * n_before))
+    lost = n_before - after.present.sum(axis=0)
+    assert (abs(lost - rate * n_before) < 1).all()
+    assert lost.sum() == np.rint(rate * n_before.sum())
     assert not (after.present & ~before.present).any()
     assert after.present.any(axis=1).all()
 
@@ -60,16 +62,16 @@ def test_missing_completely_at_random_is_fair():
 def test_the_largest_rate_leaves_one_modality_each():
     """When just as many entries stay as there are samples, each keeps exactly one, whatever the seed."""
     for n_modalities in (2, 3, 6):
-        X = tables(np.ones((60, n_modalities), dtype=bool))
+        X = tables(np.ones((61, n_modalities), dtype=bool))
         for seed in range(5):
             after = drop_modalities(X, 1 - 1 / n_modalities, random_state=seed)
             assert_array_equal(after.present.sum(axis=1), 1)
-            assert_array_equal(after.present.sum(axis=0), 60 / n_modalities)
+            assert np.ptp(after.present.sum(axis=0)) == 1
 
 
 def test_chains_of_exchange_are_found():
     """Every solution of a tight problem is found, from whatever is drawn first."""
-    # m0 stays with one of two samples, m1 with one of three, m2 with one of two: all three samples must be served.
+    # m0 stays with one of two samples, m1 with one of three, m2 with one of two: each sample must get one
     X = tables(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], dtype=bool))
     kept = set()
     for seed in range(40):
@@ -83,7 +85,7 @@ def test_chains_of_exchange_are_found():
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), n_samples=st.integers(1, 8), n_modalities=st.integers(1, 4), seed=st.integers(0, 99))
 def test_what_can_be_met_is_met(data, n_samples, n_modalities, seed):
-    """Counts taken from any drop that spares each sample are reachable again, from whatever is drawn first."""
+    """Counts taken from any drop that spares each sample can be reached, from whatever is drawn first."""
     shape = (n_samples, n_modalities)
     flags = st.lists(st.booleans(), min_size=n_samples * n_modalities, max_size=n_samples * n_modalities)
     present = np.reshape(data.draw(flags), shape)
@@ -157,7 +159,7 @@ def test_nothing_else_changes():
     assert list(after.index) == list("wxyz")
     assert_array_equal(after.groups, [0, 0, 1, 1])
     assert np.shares_memory(after["scan"], X["scan"])
-    assert_array_equal(after.present.sum(axis=0), [2, 2, 2, 1, 1])  # 3 bags and 3 texts: round half to even
+    assert_array_equal(after.present.sum(axis=0), [2, 2, 2, 1, 2])  # 9 of 18, from 4, 4, 4, 3 and 3
     assert not after.is_present("report")[2]
 
 

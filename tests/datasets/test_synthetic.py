@@ -122,7 +122,7 @@ def test_redundancy_decides_what_fusion_can_gain(redundancy, expected):
 
 
 def test_a_redundant_weaker_modality_adds_nothing():
-    """With redundancy 1 the weaker modality is the stronger one plus noise; uninformative ones share nothing."""
+    """With redundancy 1 the weaker modality is the stronger one plus noise; without a signal, only noise."""
     strengths = {"strong": 0.5, "weak": 0.35, "none": 0.0}
     problem = make_multimodal_classification(
         20000,
