@@ -74,7 +74,7 @@ scores = compare_estimators(
 print(comparison_table(scores, format="markdown"))
 
 # %%
-# Each dot is a fold. The majority class is left out: it is so far off that the others could not be told apart.
+# Each dot is a fold. The majority class is left out: next to it the others could not be told apart.
 
 from skmm.model_selection import ComparisonDisplay
 
