@@ -14,7 +14,9 @@ import pandas as pd
 
 from skmm.containers import _validation_sources as messages
 
-_MISSING_CELL = "\\N"  # in CSV; strings that begin with a backslash get one more
+# Cells of a CSV file that begin with a backslash are escapes: a missing value, a string in JSON, or a backslash more.
+_MISSING_CELL, _JSON_CELL = "\\N", "\\J"
+_WIDE = 1000  # columns
 _MISSING = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
 
 
@@ -44,7 +46,8 @@ def from_json(value):
 def object_array(values):
     """A 1-D object array of any values; np.array would unpack tuples."""
     array = np.empty(len(values), dtype=object)
-    array[:] = values
+    for row, value in enumerate(values):
+        array[row] = value
     return array
 
 
@@ -116,11 +119,11 @@ def _decode(plain, spec):
         column = pd.Series(plain.to_numpy().astype("i8").view(spec["dtype"]))
         return column if "tz" not in spec else column.dt.tz_localize("UTC").dt.tz_convert(spec["tz"])
     if form == "json":
-        return pd.Series(object_array([from_json(json.loads(cell)) for cell in plain]))
+        return pd.Series(object_array([from_json(json.loads(cell)) for cell in plain]), dtype=object)
     if form == "object":
         cells = object_array(plain.tolist())
         cells[plain.isna().to_numpy()] = _MISSING[spec["missing"]]
-        return pd.Series(cells)
+        return pd.Series(cells, dtype=object)
     return plain.astype(spec["dtype"])
 
 
@@ -138,17 +141,20 @@ def _plain_dtype(spec):
 
 def write_frame(frame, directory, stem, where):
     """Write the columns of a DataFrame, without its index, and return what describes the file."""
-    parts = [_encode(frame.iloc[:, j], f"{where}, column {label!r}") for j, label in enumerate(frame.columns)]
     labels = [to_json(label, where) for label in frame.columns]
-    has_names = all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels)
-    plain = pd.DataFrame({position: part.array for position, (part, _) in enumerate(parts)})
-    plain.columns = labels if has_names else [str(position) for position in range(len(parts))]
     description = {
         "labels": labels,
         "names": [to_json(name, where) for name in frame.columns.names],
-        "columns": [spec for _, spec in parts],
         "n_rows": len(frame),
     }
+    if _is_wide_matrix(frame):
+        np.save(directory / f"{stem}.npy", frame.to_numpy(), allow_pickle=False)
+        return {**description, "file": f"{stem}.npy"}
+    parts = [_encode(frame.iloc[:, j], f"{where}, column {label!r}") for j, label in enumerate(frame.columns)]
+    has_names = all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels)
+    plain = pd.DataFrame({position: part.array for position, (part, _) in enumerate(parts)})
+    plain.columns = labels if has_names else [str(position) for position in range(len(parts))]
+    description["columns"] = [spec for _, spec in parts]
     if importlib.util.find_spec("pyarrow") is None:
         _write_csv(plain, directory / f"{stem}.csv")
         return {**description, "file": f"{stem}.csv"}
@@ -158,23 +164,30 @@ def write_frame(frame, directory, stem, where):
 
 def read_frame(directory, description):
     """Read a DataFrame that `write_frame` wrote; its index counts rows."""
-    path, specs = directory / description["file"], description["columns"]
-    if path.suffix == ".csv":
-        plain = _read_csv(path, specs, description["n_rows"])
+    path = directory / description["file"]
+    if path.suffix == ".npy":
+        frame = pd.DataFrame(np.load(path, allow_pickle=False))
     else:
-        plain = pd.read_parquet(path, engine="pyarrow")
-    columns = {j: _decode(plain.iloc[:, j], spec).array for j, spec in enumerate(specs)}
-    frame = pd.DataFrame(columns, index=pd.RangeIndex(description["n_rows"]))
+        specs = description["columns"]
+        plain = _read_csv(path, specs, description["n_rows"]) if path.suffix == ".csv" else pd.read_parquet(path, engine="pyarrow")
+        columns = {j: _decode(plain.iloc[:, j], spec).array for j, spec in enumerate(specs)}
+        frame = pd.DataFrame(columns, index=pd.RangeIndex(description["n_rows"]))
     labels, names = [from_json(label) for label in description["labels"]], [from_json(name) for name in description["names"]]
-    frame.columns = pd.MultiIndex.from_tuples(labels, names=names) if len(names) > 1 else pd.Index(labels, name=names[0])
+    frame.columns = pd.MultiIndex.from_tuples(labels, names=names) if len(names) > 1 else pd.Index(labels, name=names[0], tupleize_cols=False)
     return frame
+
+
+def _is_wide_matrix(frame):
+    """Whether a DataFrame is a matrix of so many columns that files made of columns are slow."""
+    dtypes = set(frame.dtypes)
+    return frame.shape[1] > _WIDE and len(dtypes) == 1 and getattr(dtypes.pop(), "str", "O")[1] in "biuf"
 
 
 def _write_csv(plain, path):
     """Write a table cell by cell, numbers with all their digits."""
     columns = [_cells(plain.iloc[:, j]) for j in range(plain.shape[1])]
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(plain.columns)
         writer.writerows(zip(*columns, strict=True))
 
@@ -188,28 +201,40 @@ def _cells(column):
         if is_missing:
             cells.append(_MISSING_CELL)
         elif isinstance(value, str):
-            cells.append(f"\\{value}" if value.startswith("\\") else value)
+            cells.append(_string_cell(value))
         else:
             cells.append(repr(value))
     return cells
 
 
+def _string_cell(text):
+    """A string as a cell of a CSV file; readers do not agree on returns and zero characters."""
+    if "\r" in text or "\0" in text:
+        return _JSON_CELL + json.dumps(text)
+    return f"\\{text}" if text.startswith("\\") else text
+
+
+def _parse_string(cell):
+    """The string of a cell, or None."""
+    if cell == _MISSING_CELL:
+        return None
+    if cell.startswith(_JSON_CELL):
+        return json.loads(cell.removeprefix(_JSON_CELL))
+    return cell[1:] if cell.startswith("\\") else cell
+
+
 def _read_csv(path, specs, n_rows):
     """Read the cells that `_write_csv` wrote into columns of the plain data types."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))[1:]
-    if len(rows) != n_rows:
-        raise messages.not_a_saved_container(path, f"there are {len(rows)} rows and should be {n_rows}")
-    columns = zip(*rows, strict=True) if rows else [()] * len(specs)
-    parsed = (_parse(cells, _plain_dtype(spec)) for cells, spec in zip(columns, specs, strict=True))
-    return pd.DataFrame(dict(enumerate(parsed)))
+    cells = pd.read_csv(path, dtype=str, na_filter=False, skip_blank_lines=False)
+    if len(cells) != n_rows or cells.shape[1] != len(specs):
+        raise messages.not_a_saved_container(path, f"it has shape {cells.shape}, not {(n_rows, len(specs))}")
+    return pd.DataFrame({j: _parse(cells.iloc[:, j].tolist(), _plain_dtype(spec)) for j, spec in enumerate(specs)})
 
 
 def _parse(cells, dtype):
     """Cells of a CSV file as an array of a data type."""
     if dtype is object:
-        values = [None if cell == _MISSING_CELL else cell[1:] if cell.startswith("\\") else cell for cell in cells]
-        return pd.Series(object_array(values)).array
+        return pd.Series(object_array([_parse_string(cell) for cell in cells]), dtype=object).array
     dtype = pd.api.types.pandas_dtype(dtype)
     number = {"b": lambda cell: cell == "True", "f": float}.get(dtype.kind, int)
     values = [pd.NA if cell == _MISSING_CELL else number(cell) for cell in cells]

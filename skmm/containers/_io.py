@@ -1,12 +1,13 @@
 """A ModalityDict in a directory: one file or a few a modality, and a manifest that describes them; never pickle.
 
-The manifest is written last and under another name first, so an interrupted save is not taken for a good one. A later save
+All is written under another name first and the manifest moved last, so an interrupted save is not taken for a good one. A later save
 into the same directory uses new file names, so containers that were loaded from it do not read other data unnoticed.
 """
 
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -55,17 +56,16 @@ def save_modalities(X, directory, *, overwrite=False):
         raise messages.directory_not_empty(directory)
     old = _old_manifest(directory) if _MANIFEST in found else {"files": []}
     try:
-        manifest = _write(X, directory, _suffix(found))
+        # Removed with all that is in it, whatever happens.
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".partial-") as folder:
+            manifest = _write(X, Path(folder), _suffix(found))
+            (Path(folder) / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+            for name in [*manifest["files"], _MANIFEST]:
+                (Path(folder) / name).replace(directory / name)
     except BaseException:
-        for path in directory.iterdir():
-            if path.name not in found:
-                path.unlink()
         if is_new:
             directory.rmdir()
         raise
-    temporary = directory / f"{_MANIFEST}.partial"
-    temporary.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    os.replace(temporary, directory / _MANIFEST)  # noqa: PTH105 - the name says that it is atomic
     for name in _plain_names(directory, old["files"]):
         (directory / name).unlink(missing_ok=True)
 
@@ -139,7 +139,7 @@ def _plain_names(directory, names):
 def _suffix(found):
     """What tells the files of this save from those of earlier ones; nothing in an empty directory."""
     earlier = [int(match[1]) for match in (re.search(r"\.r(\d+)\.\w+$", name) for name in found) if match]
-    return f".r{max(1, *earlier, 1) + 1}" if found else ""
+    return f".r{max([1, *earlier]) + 1}" if found else ""
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -180,7 +180,8 @@ def _files_of(description):
     if not isinstance(description, dict):
         return set()
     own = {description[key] for key in ("file", "present") if key in description}
-    return own.union(*(_files_of(value) for key, value in description.items() if key not in ("labels", "feature_names", "columns")))
+    parts = [value for key, value in description.items() if key not in ("labels", "feature_names", "columns")]
+    return own.union(*map(_files_of, parts))
 
 
 def _write_value(value, directory, stem, where, index):

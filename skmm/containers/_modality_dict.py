@@ -267,6 +267,7 @@ class ModalityDict(Mapping):
         >>> from skmm import ModalityDict
         >>> with mudata.set_options(pull_on_update=False):
         ...     parts = {"rna": anndata.AnnData(np.eye(3)), "prot": anndata.AnnData(np.ones((3, 2)))}
+        ...     parts["prot"].var_names = ["CD3", "CD4"]
         ...     mdata = mudata.MuData(parts)
         >>> ModalityDict.from_mudata(mdata).modalities
         ('rna', 'prot')
