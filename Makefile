@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 
 TORCH := torch==2.13.0
 RUFF := $(shell grep -i '^ruff==' constraints.txt)
-OLDEST := scikit-learn==1.6.* numpy==2.1.* scipy==1.14.* pandas==2.2.*
+OLDEST := scikit-learn==1.6.* numpy==2.1.* scipy==1.15.* pandas==2.2.*
 
 BIN := $(VENV)/bin
 VENV_OLDEST := .venv-oldest
