@@ -38,3 +38,8 @@ def __getattr__(name):
 
         return PruningCallback
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    """Return the names of the module, those not yet imported among them."""
+    return sorted({*globals(), *__all__})
