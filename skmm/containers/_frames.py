@@ -179,8 +179,8 @@ def read_frame(directory, description):
 
 def _is_wide_matrix(frame):
     """Whether a DataFrame is a matrix of so many columns that files made of columns are slow."""
-    dtypes = set(frame.dtypes)
-    return frame.shape[1] > _WIDE and len(dtypes) == 1 and getattr(dtypes.pop(), "str", "O")[1] in "biuf"
+    first = frame.dtypes.iloc[0]
+    return frame.shape[1] > _WIDE and isinstance(first, np.dtype) and first.kind in "biuf" and (frame.dtypes == first).all()
 
 
 def _write_csv(plain, path):

@@ -151,10 +151,10 @@ class H5Source(_FileSource):
 
 
 class ZarrSource(_FileSource):
-    """A zarr array in a directory."""
+    """A zarr array in a directory or in a zip file."""
 
     def __init__(self, array):
-        super().__init__(array.store.root, array.shape, array.dtype, array)
+        super().__init__(_zarr_path(array), array.shape, array.dtype, array)
         self.name = array.path
 
     def read(self, rows):
@@ -162,12 +162,20 @@ class ZarrSource(_FileSource):
         if self._live is None or self._pid != os.getpid():
             zarr = import_optional("zarr", extra="singlecell", who=f"Reading {self.location}")
             self.check_exists()
+            store = self.location if os.path.isdir(self.location) else zarr.storage.ZipStore(self.location, mode="r")  # noqa: PTH112
             try:
-                array = zarr.open_array(store=self.location, path=self.name, mode="r")
+                array = zarr.open_array(store=store, path=self.name, mode="r")
             except FileNotFoundError as error:
                 raise messages.not_in_file(self.location, self.name) from error
             self._keep(self.check(array))
         return read_object(self._live, as_slice(rows))
+
+
+def _zarr_path(array):
+    """Path of the directory or zip file that holds a zarr array; None for other stores, which pickle by themselves."""
+    if type(array.store).__name__ == "ZipStore":
+        return array.store.path
+    return getattr(array.store, "root", None)
 
 
 class CSRSource(RowSource):
@@ -263,7 +271,7 @@ def find_source(array):
         return source
     if package == "h5py" and hasattr(array, "id") and hasattr(array, "chunks"):
         return H5Source(array)
-    if package == "zarr" and hasattr(array.store, "root"):
+    if package == "zarr" and _zarr_path(array) is not None:
         return ZarrSource(array)
     if package == "anndata" and hasattr(array, "group"):
         if array.format != "csr":
