@@ -38,7 +38,9 @@ def column_positions(columns, X, what):
     else:
         key = columns if isinstance(columns, slice) else np.atleast_1d(np.asarray(columns))
         if isinstance(key, np.ndarray) and key.size and key.dtype.kind not in "biu":
-            raise ValueError(f"{what} must be names, positions, a slice, a mask or a callable. Got {columns!r} instead.")
+            raise ValueError(
+                f"{what} must be names, positions, a slice, a mask or a callable. Got {columns!r} instead."
+            )
         try:
             positions = np.arange(n_features)[key if isinstance(key, slice) or key.size else []]
         except IndexError as error:
@@ -52,13 +54,19 @@ def _are_names(columns):
     """Whether a specification is a name or a list of names."""
     if isinstance(columns, str):
         return True
-    return hasattr(columns, "__len__") and len(columns) > 0 and all(isinstance(column, str) for column in columns)
+    return (
+        hasattr(columns, "__len__")
+        and len(columns) > 0
+        and all(isinstance(column, str) for column in columns)
+    )
 
 
 def _names(X, what):
     """Column names of X, which must be a DataFrame."""
     if not isinstance(X, pd.DataFrame):
-        raise ValueError(f"{what} names columns, but X is no DataFrame and has none: use positions or a slice.")
+        raise ValueError(
+            f"{what} names columns, but X is no DataFrame and has none: use positions or a slice."
+        )
     return X.columns
 
 
@@ -73,7 +81,9 @@ def _positions_of_names(columns, X, what):
 
 def _slice_of_names(columns, X, what):
     """Positions of a slice of names, the last one included, as in ``DataFrame.loc``."""
-    try:
-        return np.arange(X.shape[1])[_names(X, what).slice_indexer(columns.start, columns.stop, columns.step)]
-    except KeyError as error:
-        raise ValueError(f"{what} names a column that X does not have: {error}.") from None
+    start, stop = (
+        None if end is None else _positions_of_names(end, X, what) for end in (columns.start, columns.stop)
+    )
+    return np.arange(X.shape[1])[
+        None if start is None else start[0] : None if stop is None else stop[-1] + 1 : columns.step
+    ]

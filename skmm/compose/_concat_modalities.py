@@ -11,11 +11,27 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skmm.compose._outputs import column_names, spread_rows
-from skmm.containers import LazyArray, check_finite, check_numeric, is_bare_table, n_rows, read_rows, validate_modalities
+from skmm.containers import (
+    LazyArray,
+    check_finite,
+    check_numeric,
+    is_bare_table,
+    n_rows,
+    read_rows,
+    validate_modalities,
+)
 from skmm.containers import _validation as messages
 from skmm.exceptions import NoModalityWarning
 
 CHUNK = 1024  # rows of a lazy array that are held in memory at once
+
+
+def different_sizes(name):
+    """Error for images that have no common width."""
+    return ValueError(
+        f"Modality {name!r} holds images of different sizes, which have no common width. Resize or embed "
+        "them in a ModalityTransformer, or leave it out."
+    )
 
 
 def read_block(value, kind, name, rows, *, allow_nan):
@@ -27,7 +43,12 @@ def read_block(value, kind, name, rows, *, allow_nan):
         If a column is not numeric, or there are infinities, or NaN that are not allowed.
     """
     block = read_rows(value, rows)
-    block = check_numeric(block, name) if kind == "table" else block.reshape(len(block), -1)
+    if kind == "table":
+        block = check_numeric(block, name)
+    elif block.dtype == object:
+        raise different_sizes(name)
+    else:
+        block = block.reshape(len(block), int(np.prod(block.shape[1:])))
     checked = block
     if allow_nan and block.dtype.kind == "f":
         checked = block.copy()  # infinities are refused all the same
@@ -39,7 +60,7 @@ def read_block(value, kind, name, rows, *, allow_nan):
 
 
 def chunks(value, present):
-    """Present rows in parts to read at once: all (as a slice, which copies nothing), or a few where the modality is lazy."""
+    """Present rows in parts to read at once: a few where the modality is lazy, all (as a view) elsewhere."""
     rows = np.flatnonzero(present)
     if not isinstance(value, LazyArray):
         return [slice(None) if len(rows) == len(present) else rows]
@@ -49,14 +70,15 @@ def chunks(value, present):
 class ConcatModalities(TransformerMixin, BaseEstimator):
     r"""Concatenate modalities into one table, so that any classifier can take them (early fusion).
 
-    Sample :math:`i` becomes :math:`[x_i^{(1)}, \ldots, x_i^{(M)}]`, where :math:`x_i^{(m)}` holds the values of modality :math:`m`, images and
-    volumes flattened, or, where the sample lacks it, a fill value: the mean over the training samples that have it, column by column.
+    Sample :math:`i` becomes :math:`[x_i^{(1)}, \ldots, x_i^{(M)}]`, where :math:`x_i^{(m)}` holds the values
+    of modality :math:`m`, images and volumes flattened, or, where the sample lacks it, a fill value: the mean
+    over the training samples that have it, column by column.
 
     Parameters
     ----------
     missing : "mean" or float, default="mean"
-        What stands for a missing modality: the training mean (0 for sparse tables, so that they stay sparse), or a number. With NaN,
-        rows that are partly NaN pass as well, for classifiers that take NaN.
+        What stands for a missing modality: the training mean (0 for sparse tables, so that they stay sparse),
+        or a number. With NaN, rows that are partly NaN pass as well, for classifiers that take NaN.
     add_presence : bool, default=False
         Whether to add a column for each modality that is 1 where it is present and 0 where it is missing.
 
@@ -76,8 +98,8 @@ class ConcatModalities(TransformerMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        If a modality is text or bags, or images of different sizes; if a column is not numeric; if present rows hold infinities or (unless
-        ``missing`` is NaN) NaN; if widths differ from those of ``fit``.
+        If a modality is text or bags, or images of different sizes; if a column is not numeric; if present
+        rows hold infinities or (unless ``missing`` is NaN) NaN; if widths differ from those of ``fit``.
     MissingModalityError
         If no training sample has any modality.
 
@@ -133,10 +155,7 @@ class ConcatModalities(TransformerMixin, BaseEstimator):
                 warnings.warn(text, NoModalityWarning, stacklevel=2)
                 continue
             if None in self.schema_.shapes[name]:
-                raise ValueError(
-                    f"Modality {name!r} holds images of different sizes, which have no common width. Resize or embed them in a "
-                    "ModalityTransformer, or leave it out."
-                )
+                raise different_sizes(name)
             self.fill_values_[name], dtype = self._learn(X, name)
             dtypes.append(dtype)
         if not dtypes:
@@ -159,8 +178,8 @@ class ConcatModalities(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray or sparse matrix of shape (n_samples, n_features_out)
-            Modality after modality in the order of ``fit``, float32 where all of them were, float64 otherwise. A DataFrame after
-            ``set_output(transform="pandas")``, with the sample ids as index.
+            Modality after modality in the order of ``fit``, float32 where all of them were, float64
+            otherwise. A DataFrame after ``set_output(transform="pandas")``, with the sample ids as index.
 
         Examples
         --------
@@ -184,7 +203,7 @@ class ConcatModalities(TransformerMixin, BaseEstimator):
         return out
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the columns: ``rna__GAPDH``, ``rna__x0`` where a table has no names, ``xray__12_7`` for a pixel.
+        """Names of the columns: ``rna__GAPDH``; ``rna__x0`` without names; ``xray__12_7`` for a pixel.
 
         Parameters
         ----------
@@ -224,7 +243,9 @@ class ConcatModalities(TransformerMixin, BaseEstimator):
     def _check_missing(self):
         """Refuse what cannot be filled in."""
         is_number = isinstance(self.missing, Real) and not isinstance(self.missing, bool)
-        if not (is_number and not np.isinf(self.missing)) and not (isinstance(self.missing, str) and self.missing == "mean"):
+        if not (is_number and not np.isinf(self.missing)) and not (
+            isinstance(self.missing, str) and self.missing == "mean"
+        ):
             raise ValueError(f"missing must be 'mean', a finite number or NaN. Got {self.missing!r} instead.")
 
     def _allows_nan(self):

@@ -13,6 +13,7 @@ from skmm.compose._outputs import read_output
 from skmm.containers import _validation as messages
 from skmm.containers import n_rows, read_rows, stack_rows, take_rows
 
+
 def accepts_lazy(transformer):
     """Whether a transformer reads lazy arrays itself: it says so by the attribute ``_accepts_lazy = True``.
 
@@ -26,7 +27,11 @@ def accepts_lazy(transformer):
 
 def take_metadata(value, rows, n_samples):
     """Rows of something that has one entry a sample; anything else as it is."""
-    if value is None or isinstance(value, (str, bytes, dict)) or not (hasattr(value, "shape") or hasattr(value, "__len__")):
+    if (
+        value is None
+        or isinstance(value, (str, bytes, dict))
+        or not (hasattr(value, "shape") or hasattr(value, "__len__"))
+    ):
         return value
     if np.ndim(value) == 0 or n_rows(value) != n_samples:
         return value
@@ -34,16 +39,8 @@ def take_metadata(value, rows, n_samples):
 
 
 def _handed(value, transformer):
-    """What a transformer is handed: lazy arrays read unless it takes them, arrays of the caller read-only.
-
-    So one with ``copy=False`` copies rather than writing into the caller's data.
-    """
-    if not accepts_lazy(transformer):
-        value = read_rows(value, slice(None))
-    if isinstance(value, np.ndarray) and value.flags.writeable:
-        value = value.view()
-        value.flags.writeable = False
-    return value
+    """What a transformer is handed: lazy arrays are read, unless it takes them."""
+    return value if accepts_lazy(transformer) else read_rows(value, slice(None))
 
 
 def _takes(method, params):
@@ -66,7 +63,8 @@ def fit_one(job, kind, values, y, params, feature_names, *, full, verbose):
     y : array-like or None
         Targets of these rows, all modalities one after the other.
     params : dict
-        Keyword arguments of "fit" and "fit_transform" for these rows, and a list of those of "transform", one a modality.
+        Keyword arguments of "fit" and "fit_transform" for these rows, and a list of those of "transform", one
+        a modality.
     feature_names : list
         Feature names of each modality, or None.
     full : bool
@@ -82,16 +80,28 @@ def fit_one(job, kind, values, y, params, feature_names, *, full, verbose):
         transformer, rows = clone(job.template), job.rows
         values = [_handed(value, transformer) for value in values]
         stacked = values[0] if len(values) == 1 else stack_rows(values)
-        if full and hasattr(transformer, "fit_transform") and _takes(transformer.fit_transform, params["fit_transform"]):
+        if (
+            full
+            and hasattr(transformer, "fit_transform")
+            and _takes(transformer.fit_transform, params["fit_transform"])
+        ):
             pieces = _split(transformer.fit_transform(stacked, y, **params["fit_transform"]), values)
         else:
             transformer.fit(stacked, y, **params["fit"])
             if not full:
-                values, rows = [take_rows(value, slice(0, 1)) for value in values], [numbers[:1] for numbers in rows]
-            pieces = [transformer.transform(value, **kw) for value, kw in zip(values, params["transform"], strict=True)]
+                values, rows = (
+                    [take_rows(value, slice(0, 1)) for value in values],
+                    [numbers[:1] for numbers in rows],
+                )
+            pieces = [
+                transformer.transform(value, **kw)
+                for value, kw in zip(values, params["transform"], strict=True)
+            ]
     outputs = [
         read_output(piece, transformer, name, kind, value, numbers, columns)
-        for piece, name, value, numbers, columns in zip(pieces, job.names, values, rows, feature_names, strict=True)
+        for piece, name, value, numbers, columns in zip(
+            pieces, job.names, values, rows, feature_names, strict=True
+        )
     ]
     return transformer, outputs
 
@@ -120,7 +130,9 @@ def _watched(transformer, names, verbose):
     try:
         yield
     except Exception as error:
-        error.add_note(f"Raised by {type(transformer).__name__}, the transformer of modality {messages.quoted(names)}.")
+        error.add_note(
+            f"Raised by {type(transformer).__name__}, the transformer of modality {messages.quoted(names)}."
+        )
         raise
     if verbose:
         print(f"[ModalityTransformer] {verbose}, {perf_counter() - start:.1f} s")  # noqa: T201 - asked for

@@ -16,22 +16,27 @@ from skmm.containers import _validation as messages
 class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Split one wide table into modalities by its columns.
 
-    So a single DataFrame or array goes through scikit-learn's cross-validation and searches untouched, and becomes a
-    :class:`~skmm.ModalityDict` inside the Pipeline. A modality whose columns are all NaN in a row is missing there.
+    So a single DataFrame or array goes through scikit-learn's cross-validation and searches untouched, and
+    becomes a :class:`~skmm.ModalityDict` inside the Pipeline. A modality whose columns are all NaN in a row
+    is missing there.
 
     Parameters
     ----------
     modalities : dict of str -> str, int, slice, list, boolean mask or callable
-        Columns of each modality: names of a DataFrame's columns, positions, a slice of either (of names, the last one belongs to it), or a
-        callable such as :class:`~sklearn.compose.make_column_selector`, which gets X in ``fit``. Two modalities may have columns in common.
+        Columns of each modality: names of a DataFrame's columns, positions, a slice of either (of names, the
+        last one belongs to it), or a callable such as :class:`~sklearn.compose.make_column_selector`, which
+        gets X in ``fit``. Two modalities may have columns in common.
     kinds : dict of str -> {"table", "image", "volume", "bag", "text"}, default=None
-        Kinds of modalities that are not tables. A single column of str is declared "text"; one of arrays, "image" or "bag".
+        Kinds of modalities that are not tables. A single column of str is declared "text"; one of arrays,
+        "image" or "bag".
     shapes : dict of str -> tuple of int, default=None
         Shape of one entry where columns are the pixels of an image, such as ``(8, 8)`` for 64 columns.
     groups : str or int, default=None
-        Column that holds groups, such as patients: it becomes ``groups`` of what comes out and belongs to no modality.
+        Column that holds groups, such as patients: it becomes ``groups`` of what comes out and belongs to no
+        modality.
     remainder : {"drop", "error"} or str, default="drop"
-        What becomes of columns that no modality has: they are dropped, refused, or form a modality of the given name.
+        What becomes of columns that no modality has: they are dropped, refused, or form a modality of the
+        given name.
 
     Attributes
     ----------
@@ -45,7 +50,8 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
     Raises
     ------
     ValueError
-        If a column is not there or a modality has none, columns remain under ``remainder="error"``, or a shape or kind does not fit.
+        If a column is not there or a modality has none, columns remain under ``remainder="error"``, or a
+        shape or kind does not fit.
 
     See Also
     --------
@@ -57,7 +63,8 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
     >>> import pandas as pd
     >>> from skmm.compose import ModalitySplitter
     >>> df = pd.DataFrame({"GAPDH": [1.0, None], "TP53": [0.0, None], "age": [40, 50], "note": ["a", "b"]})
-    >>> split = ModalitySplitter({"rna": slice("GAPDH", "TP53"), "note": "note"}, kinds={"note": "text"}, remainder="clinical")
+    >>> columns = {"rna": slice("GAPDH", "TP53"), "note": "note"}
+    >>> split = ModalitySplitter(columns, kinds={"note": "text"}, remainder="clinical")
     >>> X = split.fit_transform(df)
     >>> X.modalities
     ('rna', 'note', 'clinical')
@@ -93,17 +100,22 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         """
         X = self._read(X, reset=True)
         if not isinstance(self.modalities, Mapping) or not self.modalities:
-            raise ValueError(f"modalities must be a dict of name -> columns. Got {self.modalities!r} instead.")
+            raise ValueError(
+                f"modalities must be a dict of name -> columns. Got {self.modalities!r} instead."
+            )
         self._groups_column = self._find_groups(X)
         columns = {name: self._find_columns(name, spec, X) for name, spec in self.modalities.items()}
         rest = np.setdiff1d(np.arange(X.shape[1]), np.concatenate([*columns.values(), self._groups_column]))
         if len(rest) and self.remainder == "error":
             raise ValueError(
-                f"{len(rest)} columns belong to no modality: {messages.shown(_labels(X)[rest])}. Assign them, or choose "
-                "remainder='drop' or a name for them."
+                f"{len(rest)} columns belong to no modality: {messages.shown(_labels(X)[rest])}. Assign "
+                "them, or choose remainder='drop' or a name for them."
             )
         if self.remainder in columns or not isinstance(self.remainder, str):
-            raise ValueError(f"remainder must be 'drop', 'error' or a name that modalities does not have. Got {self.remainder!r}.")
+            raise ValueError(
+                "remainder must be 'drop', 'error' or a name that modalities does not have. "
+                f"Got {self.remainder!r} instead."
+            )
         if len(rest) and self.remainder not in {"drop", "error"}:
             columns[self.remainder] = rest
         self._check_forms(columns)
@@ -138,7 +150,11 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
                 kinds.setdefault(name, "table")
         groups = None
         if len(self._groups_column):
-            column = X.iloc[:, self._groups_column[0]] if isinstance(X, pd.DataFrame) else X[:, self._groups_column]
+            column = (
+                X.iloc[:, self._groups_column[0]]
+                if isinstance(X, pd.DataFrame)
+                else X[:, self._groups_column]
+            )
             groups = column.toarray().ravel() if hasattr(column, "toarray") else np.asarray(column).ravel()
         return ModalityDict(blocks, kinds=kinds, groups=groups, index=getattr(X, "index", None))
 
@@ -163,7 +179,9 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         array(['rna__x0', 'rna__x1'], dtype=object)
         """
         check_is_fitted(self)
-        others = {name for name, kind in (self.kinds or {}).items() if kind != "table"} | set(self.shapes or {})
+        others = {name for name, kind in (self.kinds or {}).items() if kind != "table"} | set(
+            self.shapes or {}
+        )
         names = []
         for name, columns in self.columns_.items():
             labels = None if self._labels is None else self._labels[columns]
@@ -172,7 +190,7 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # X has two axes, but what comes out is no array: scikit-learn's checks of such estimators compare outputs as numbers
+        # X has two axes, but what comes out is no array, and scikit-learn's checks compare outputs as numbers
         tags.input_tags.two_d_array = False
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
@@ -188,8 +206,10 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
             if len(X) == 0:
                 raise messages.no_samples(type(self).__name__)
             return X
-        X = validate_data(self, X, reset=reset, dtype=None, accept_sparse=("csr", "csc"), ensure_all_finite=False)
-        if getattr(X, "dtype", None) == object:
+        X = validate_data(
+            self, X, reset=reset, dtype=None, accept_sparse=("csr", "csc"), ensure_all_finite=False
+        )
+        if not hasattr(X, "tocsr") and X.dtype.kind == "O":
             return pd.DataFrame(X).add_prefix("x").infer_objects()
         return X
 
@@ -198,7 +218,9 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         if self.groups is None:
             return np.empty(0, dtype=np.intp)
         if not isinstance(self.groups, (str, int, np.integer)):
-            raise ValueError(f"groups must be the name or position of one column. Got {self.groups!r} instead.")
+            raise ValueError(
+                f"groups must be the name or position of one column. Got {self.groups!r} instead."
+            )
         return column_positions(self.groups, X, "groups")
 
     def _find_columns(self, name, spec, X):
@@ -208,7 +230,10 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         if not np.isin(positions, self._groups_column).any():
             return positions
         if not callable(spec) and not isinstance(spec, slice):
-            raise ValueError(f"{what} names the column of groups, {self.groups!r}: remove it from the modality, or from groups.")
+            raise ValueError(
+                f"{what} names the column of groups, {self.groups!r}: "
+                "remove it from the modality, or from groups."
+            )
         return positions[~np.isin(positions, self._groups_column)]
 
     def _check_forms(self, columns):
@@ -217,18 +242,24 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
             given = getattr(self, param) or {}
             unknown = [name for name in given if name not in columns]
             if unknown:
-                raise ValueError(f"{param} names {messages.quoted(unknown)}, but modalities holds {messages.quoted(columns)}.")
+                raise ValueError(
+                    f"{param} names {messages.quoted(unknown)}, "
+                    f"but modalities holds {messages.quoted(columns)}."
+                )
         for name, kind in (self.kinds or {}).items():
             if kind not in KINDS:
                 raise messages.unknown_kind(name, kind, KINDS)
             if kind != "table" and name not in (self.shapes or {}) and len(columns[name]) != 1:
                 raise ValueError(
-                    f"Modality {name!r} is declared {kind!r}, so it takes one column with an entry in each row, or shapes= "
-                    f"for the shape of one entry. Got {len(columns[name])} columns."
+                    f"Modality {name!r} is declared {kind!r}, so it takes one column with an entry in each "
+                    f"row, or shapes= for the shape of one entry. Got {len(columns[name])} columns."
                 )
         for name, shape in (self.shapes or {}).items():
             if np.prod(shape) != len(columns[name]):
-                raise ValueError(f"shapes[{name!r}] is {shape}, {np.prod(shape)} values, but there are {len(columns[name])} columns.")
+                raise ValueError(
+                    f"shapes[{name!r}] is {shape}, {np.prod(shape)} values, "
+                    f"but there are {len(columns[name])} columns."
+                )
 
     def _block(self, X, name, kind):
         """The columns of one modality, in the form that its kind takes."""

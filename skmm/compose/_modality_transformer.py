@@ -20,26 +20,29 @@ from skmm.containers import _validation as messages
 class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Apply a scikit-learn transformer to each modality, fitted on the samples that have it.
 
-    Missing entries stay missing: a transformer never sees them, neither in ``fit`` nor in ``transform``, and a modality whose key is
-    absent stays absent. Targets and sample weights are restricted to the same samples. Sample ids, groups and presence travel on.
+    Missing entries stay missing: a transformer never sees them, neither in ``fit`` nor in ``transform``, and
+    a modality whose key is absent stays absent. Targets and sample weights are restricted to the same
+    samples. Sample ids, groups and presence travel on.
 
-    What a transformer is handed: of a table what was stored (a DataFrame stays one, sparse stays sparse), of text a 1-D array of str,
-    of images an array (n_present, height, width[, channels]), of bags a :class:`~skmm.BagArray`. Lazy arrays are read into memory,
-    unless the transformer has an attribute ``_accepts_lazy = True``.
+    What a transformer is handed: of a table what was stored (a DataFrame stays one, sparse stays sparse), of
+    text a 1-D array of str, of images an array (n_present, height, width[, channels]), of bags a
+    :class:`~skmm.BagArray`. Lazy arrays are read into memory, unless the transformer has an attribute
+    ``_accepts_lazy = True``.
 
-    What it may return: two axes make a table; images, volumes and bags keep their kind where the number of axes allows it; anything
-    else is taken as :class:`~skmm.ModalityDict` takes it. Rows of a partly NaN table that come out all NaN become missing.
+    What it may return: two axes make a table; images, volumes and bags keep their kind where the number of
+    axes allows it; anything else is taken as :class:`~skmm.ModalityDict` takes it. Rows of a partly NaN table
+    that come out all NaN become missing.
 
     Parameters
     ----------
     transformers : dict of str or tuple of str -> transformer, "drop" or "passthrough"
-        What to do with each modality. A tuple of names stands for several modalities. ``fit`` needs every modality named here; the dict
-        and its transformers are never changed (clones are fitted).
+        What to do with each modality. A tuple of names stands for several modalities. ``fit`` needs every
+        modality named here; the dict and its transformers are never changed (clones are fitted).
     remainder : transformer, "drop" or "passthrough", default="passthrough"
         What to do with the modalities that are not named; a transformer is cloned for each of them.
     share : bool, default=False
-        Whether a tuple of names means one transformer, fitted on the samples of all its modalities stacked, rather than one clone for
-        each. They must have the same kind and features.
+        Whether a tuple of names means one transformer, fitted on the samples of all its modalities stacked,
+        rather than one clone for each. They must have the same kind and features.
     n_jobs : int, default=None
         Number of modalities that are worked on in parallel, as in joblib.
     verbose : bool, default=False
@@ -59,8 +62,8 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
     Raises
     ------
     ValueError
-        If a named modality is not in X, a name is unknown, or a transformer returns a wrong number of rows, nothing but NaN for complete
-        rows, or what is no modality.
+        If a named modality is not in X, a name is unknown, or a transformer returns a wrong number of rows,
+        nothing but NaN for complete rows, or what is no modality.
     TypeError
         If ``transformers`` holds what is no transformer.
     MissingModalityError
@@ -73,10 +76,11 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
 
     Notes
     -----
-    Parameters of transformers have nested names, ``rna__n_components``, and ``set_params(rna=PCA())`` replaces one; those of a tuple
-    ``("ct", "mri")`` have the name ``ct+mri``. Sample weights (and groups, by default those of X) go to the transformers whose ``fit`` takes
-    them; with scikit-learn's metadata routing switched on, to those that request them. The output is no table, so there is no
-    ``set_output``; with ``sklearn.set_config(transform_output="pandas")`` the tables inside are DataFrames.
+    Parameters of transformers have nested names, ``rna__n_components``, and ``set_params(rna=PCA())``
+    replaces one; those of a tuple ``("ct", "mri")`` have the name ``ct+mri``. Sample weights (and groups, by
+    default those of X) go to the transformers whose ``fit`` takes them; with scikit-learn's metadata routing
+    switched on, to those that request them. The output is no table, so there is no ``set_output``; with
+    ``sklearn.set_config(transform_output="pandas")`` the tables inside are DataFrames.
 
     Examples
     --------
@@ -133,8 +137,8 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
     def fit_transform(self, X, y=None, sample_weight=None, groups=None, **params):
         """Fit each transformer and transform with it, by its own ``fit_transform``.
 
-        So transformers whose ``fit_transform`` differs from ``fit`` and ``transform``, as the cross-fitted one of
-        :class:`~sklearn.preprocessing.TargetEncoder` does, work as they should.
+        So transformers whose ``fit_transform`` differs from ``fit`` and ``transform``, as the cross-fitted
+        one of :class:`~sklearn.preprocessing.TargetEncoder` does, work as they should.
 
         Parameters
         ----------
@@ -158,7 +162,9 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         --------
         See the example of the class.
         """
-        X, outputs = self._fit("fit_transform", X, y, {"sample_weight": sample_weight, "groups": groups, **params})
+        X, outputs = self._fit(
+            "fit_transform", X, y, {"sample_weight": sample_weight, "groups": groups, **params}
+        )
         return assemble(X, outputs, self._schema_out, self.transformers_)
 
     def transform(self, X, **params):
@@ -195,7 +201,12 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
                 X.kinds[name],
                 present_part(X, name, rows),
                 rows,
-                {k: take_metadata(v, rows, len(X)) for k, v in routed[self._params_of[name]].transform.items()} if routed else {},
+                {
+                    k: take_metadata(v, rows, len(X))
+                    for k, v in routed[self._params_of[name]].transform.items()
+                }
+                if routed
+                else {},
                 X.feature_names[name],
                 verbose=self._message(X, [name], [rows], self.transformers_[name]),
             )
@@ -247,7 +258,8 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         Parameters
         ----------
         deep : bool, default=True
-            Whether to add the transformers by their modalities' names, and their parameters as ``rna__n_components``.
+            Whether to add the transformers by their modalities' names, and their parameters as
+            ``rna__n_components``.
 
         Returns
         -------
@@ -270,7 +282,8 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         Parameters
         ----------
         **params : dict
-            Own parameters; ``rna=PCA()`` replaces a transformer; ``rna__n_components=5`` sets one of its parameters.
+            Own parameters; ``rna=PCA()`` replaces a transformer; ``rna__n_components=5`` sets one of its
+            parameters.
 
         Returns
         -------
@@ -319,12 +332,18 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         """
         router = MetadataRouter(owner=self)
         for param, transformer in self._templates().items():
-            mapping = MethodMapping().add(caller="transform", callee="transform").add(caller="fit", callee="transform")
+            mapping = (
+                MethodMapping()
+                .add(caller="transform", callee="transform")
+                .add(caller="fit", callee="transform")
+            )
             mapping.add(caller="fit", callee="fit")
             if hasattr(transformer, "fit_transform"):
                 mapping.add(caller="fit_transform", callee="fit_transform")
             else:
-                mapping.add(caller="fit_transform", callee="fit").add(caller="fit_transform", callee="transform")
+                mapping.add(caller="fit_transform", callee="fit").add(
+                    caller="fit_transform", callee="transform"
+                )
             router.add(method_mapping=mapping, **{param: transformer})
         return router
 
@@ -352,7 +371,9 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = []
         if isinstance(self.transformers, dict):
-            templates = [template for template in self._templates().values() if hasattr(template, "__sklearn_tags__")]
+            templates = [
+                template for template in self._templates().values() if hasattr(template, "__sklearn_tags__")
+            ]
             tags.target_tags.required = any(get_tags(template).target_tags.required for template in templates)
         return tags
 
@@ -372,11 +393,15 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         X = validate_modalities(self, X, reset=True, accept=KINDS)
         if y is not None and n_rows(y) != len(X):
             raise messages.wrong_length("y", len(X), n_rows(y))
-        jobs, self.transformers_, self._params_of = plan(X, keys, self.transformers, self.remainder, share=self.share)
+        jobs, self.transformers_, self._params_of = plan(
+            X, keys, self.transformers, self.remainder, share=self.share
+        )
         metadata = self._fit_metadata(method, X, metadata)
         # with routing off, sample weights and groups are handed to whoever takes them
         routing = sklearn.get_config()["enable_metadata_routing"]
-        routed = self._routed(method, metadata if routing else {k: v for k, v in metadata.items() if k not in METADATA})
+        routed = self._routed(
+            method, metadata if routing else {k: v for k, v in metadata.items() if k not in METADATA}
+        )
         fitted = Parallel(n_jobs=self.n_jobs)(
             delayed(fit_one)(
                 job,

@@ -53,7 +53,7 @@ def with_parameters(transformers, params):
         transformer = changed[keys[name]]
         if isinstance(transformer, str):
             raise ValueError(
-                f"Invalid parameter {name}__{next(iter(values))}: {name!r} is {transformer!r}, which has none."
+                f"Invalid parameter '{name}__{next(iter(values))}': {name!r} is {transformer!r}."
             )
         changed[keys[name]] = clone(transformer).set_params(**values)
     return changed
@@ -64,10 +64,13 @@ def check_transformer(transformer, where):
     if isinstance(transformer, str) and transformer in KEYWORDS:
         return
     if isinstance(transformer, type):
-        raise TypeError(f"{where} must be a transformer instance. Got the class {transformer.__name__}: add ().")
+        raise TypeError(
+            f"{where} must be a transformer instance. Got the class {transformer.__name__}: add ()."
+        )
     if not (hasattr(transformer, "fit") and hasattr(transformer, "transform")):
         raise TypeError(
-            f"{where} must be a transformer with fit and transform, 'drop' or 'passthrough'. Got {transformer!r} instead."
+            f"{where} must be a transformer with fit and transform, 'drop' or 'passthrough'. "
+            f"Got {transformer!r} instead."
         )
 
 
@@ -75,8 +78,8 @@ def check_transformers(transformers, remainder, own_parameters):
     """Check a dict of transformers; return a dict of modality -> key."""
     if not isinstance(transformers, Mapping):
         raise TypeError(
-            "transformers must be a dict of modality name (or tuple of names) -> transformer, 'drop' or 'passthrough'. "
-            f"Got {type(transformers).__name__} instead."
+            "transformers must be a dict of modality name (or tuple of names) -> transformer, 'drop' or "
+            f"'passthrough'. Got {type(transformers).__name__} instead."
         )
     check_transformer(remainder, "remainder")
     keys = {}
@@ -86,14 +89,24 @@ def check_transformers(transformers, remainder, own_parameters):
             raise ValueError("transformers holds an empty tuple: name the modalities, or remove it.")
         for name in names_of(key):
             if not isinstance(name, str):
-                raise TypeError(f"Keys of transformers must be modality names or tuples of them. Got {key!r} instead.")
+                raise TypeError(
+                    f"Keys of transformers must be modality names or tuples of them. Got {key!r} instead."
+                )
             if name in keys:
-                raise ValueError(f"Modality {name!r} is named twice in transformers, in {keys[name]!r} and {key!r}: keep one.")
+                raise ValueError(
+                    f"Modality {name!r} is named twice in transformers, "
+                    f"in {keys[name]!r} and {key!r}: keep one."
+                )
             keys[name] = key
     parameters = [parameter_of(key) for key in transformers]
     taken = sorted(set(parameters) & set(own_parameters))
     if taken:
-        raise ValueError(f"The modality names {taken} are names of parameters of ModalityTransformer: rename these modalities.")
+        raise ValueError(
+            f"The modality names {taken} are names of parameters of ModalityTransformer: "
+            "rename these modalities."
+        )
     if len(set(parameters)) < len(parameters):
-        raise ValueError(f"Two keys of transformers have the same parameter name: {parameters}. Rename a modality.")
+        raise ValueError(
+            f"Two keys of transformers have the same parameter name: {parameters}. Rename a modality."
+        )
     return keys

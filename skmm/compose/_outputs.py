@@ -42,21 +42,26 @@ def feature_names_out(transformer, value, names_in):
 
 
 def read_output(value, transformer, name, kind, value_in, rows, names_in):
-    """Bring what a transformer returned for the present rows (number ``rows``) to a ModalityDict of one modality.
+    """Bring what a transformer returned for the present rows to a ModalityDict of one modality.
+
+    ``rows`` are the numbers of these rows, for messages.
 
     Raises
     ------
     ValueError
-        If there is not one row a sample, the output is no modality, or it is NaN where the input was complete.
+        If there is not one row a sample, the output is no modality, or it is NaN where the input was
+        complete.
     """
     who = f"{type(transformer).__name__}, the transformer of modality {name!r},"
     expected = n_rows(value_in)
     if not hasattr(value, "__len__") and not hasattr(value, "shape"):
-        raise ValueError(f"{who} must return an array with one row a sample. Got {type(value).__name__} instead.")
+        raise ValueError(
+            f"{who} must return an array with one row a sample. Got {type(value).__name__} instead."
+        )
     if n_rows(value) != expected:
         raise ValueError(
-            f"{who} must return one row a sample, {expected} for as many present rows. Got {n_rows(value)} instead: "
-            "transformers of modalities neither drop nor add samples."
+            f"{who} must return one row a sample, {expected} for as many present rows. "
+            f"Got {n_rows(value)} instead: transformers of modalities neither drop nor add samples."
         )
     kind_out = output_kind(value, kind)
     names = feature_names_out(transformer, value, names_in)
@@ -92,8 +97,8 @@ def _has_nan(value, rows):
 def spread_rows(value, rows, n_samples):
     """Put the rows of a modality at ``rows`` of ``n_samples``; the others are missing entries.
 
-    Data types stay. Missing entries are NaN, None or an empty bag where the form has that, and 0 elsewhere, where only
-    the presence says that they are missing.
+    Data types stay. Missing entries are NaN, None or an empty bag where the form has that, and 0 elsewhere,
+    where only the presence says that they are missing.
     """
     if len(rows) == n_samples:
         return value
@@ -102,7 +107,9 @@ def spread_rows(value, rows, n_samples):
         lengths[rows] = value.lengths
         return BagArray(value.values, np.concatenate([[0], np.cumsum(lengths)]))
     if isinstance(value, LazyArray):
-        source = np.zeros(n_samples, dtype=np.intp)  # missing entries point to the first row: they are never looked at
+        source = np.zeros(
+            n_samples, dtype=np.intp
+        )  # missing entries point to the first row: they are never looked at
         source[rows] = np.arange(len(rows))
         return value.select(source)
     if sp.issparse(value):
@@ -111,7 +118,11 @@ def spread_rows(value, rows, n_samples):
         return _spread_frame(value, rows, n_samples)
     shape = (n_samples, *value.shape[1:])
     filler = {"f": np.nan, "c": np.nan, "O": None if value.ndim == 1 else np.nan}.get(value.dtype.kind)
-    spread = np.zeros(shape, dtype=value.dtype) if filler is None and value.dtype != object else np.full(shape, filler, value.dtype)
+    spread = (
+        np.zeros(shape, dtype=value.dtype)
+        if filler is None and value.dtype != object
+        else np.full(shape, filler, value.dtype)
+    )
     spread[rows] = value
     return spread
 
@@ -126,20 +137,24 @@ def _spread_sparse(value, rows, n_samples):
 
 
 def _spread_frame(value, rows, n_samples):
-    """Rows of a DataFrame among missing ones; columns that cannot hold NA (integers, booleans) hold 0 there."""
+    """Rows of a DataFrame among missing ones; columns that cannot hold NA (integers, booleans) hold 0."""
     spread = value.set_axis(rows, axis=0).reindex(np.arange(n_samples))
-    changed = [column for column in range(value.shape[1]) if spread.dtypes.iloc[column] != value.dtypes.iloc[column]]
+    changed = [
+        column for column in range(value.shape[1]) if spread.dtypes.iloc[column] != value.dtypes.iloc[column]
+    ]
     if not changed:
         return spread
     columns = [
-        spread.iloc[:, column].fillna(0).astype(value.dtypes.iloc[column]) if column in set(changed) else spread.iloc[:, column]
+        spread.iloc[:, column].fillna(0).astype(value.dtypes.iloc[column])
+        if column in set(changed)
+        else spread.iloc[:, column]
         for column in range(value.shape[1])
     ]
     return pd.concat(columns, axis=1)
 
 
 def column_names(name, kind, shape, names):
-    """Names of the columns of a modality, with its own as a prefix: ``rna__GAPDH``, ``rna__x0``, ``xray__0_1``."""
+    """Names of a modality's columns, with its own as prefix: ``rna__GAPDH``, ``rna__x0``, ``xray__0_1``."""
     if kind == "table":
         names = [f"x{column}" for column in range(shape[0])] if names is None else names
     elif kind in {"image", "volume"} and None not in shape:
@@ -150,7 +165,7 @@ def column_names(name, kind, shape, names):
 
 
 def schema_of(outputs, transformers, schema_in):
-    """Schema of all that comes out: of the transformed modalities, and of those passed through as they are."""
+    """Schema of all that comes out: of the transformed modalities and of those passed through."""
     schemas = {
         name: Schema.of(outputs[name]) if name in outputs else schema_in
         for name, transformer in transformers.items()
@@ -165,7 +180,7 @@ def schema_of(outputs, transformers, schema_in):
 
 
 def assemble(X, outputs, schema, transformers):
-    """Join what came out of the present rows of X, and what passes through, to one container over all samples.
+    """Join what came out of the present rows of X and what passes through: a container of all samples.
 
     A modality that X does not hold is absent; one that it holds and that all samples lack is missing for all.
     """
@@ -177,7 +192,11 @@ def assemble(X, outputs, schema, transformers):
         if name in outputs:
             rows, out = np.flatnonzero(X.is_present(name)), outputs[name]
             has[rows] = out.is_present(name)
-            value, kind, columns = spread_rows(out[name], rows, n_samples), out.kinds[name], out.feature_names[name]
+            value, kind, columns = (
+                spread_rows(out[name], rows, n_samples),
+                out.kinds[name],
+                out.feature_names[name],
+            )
             if isinstance(value, pd.DataFrame):
                 value = value.set_axis(np.arange(n_samples) if X.index is None else X.index, axis=0)
         elif name in X and isinstance(transformers[name], str):

@@ -4,12 +4,14 @@ import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
+import scipy.sparse as sp
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from skmm.compose._fitting import take_metadata
 from skmm.compose._named import parameter_of
-from skmm.containers import Schema, take_rows
+from skmm.containers import BagArray, Schema, take_rows
 from skmm.containers import _validation as messages
 from skmm.exceptions import NoModalityWarning
 
@@ -27,7 +29,7 @@ class Job:
 
 
 def plan(X, keys, transformers, remainder, *, share):
-    """Jobs to do, and by modality what it gets (a transformer, as yet unfitted, or a keyword) and its parameter's name.
+    """Jobs to do, and by modality what it gets (a template or a keyword) and that parameter's name.
 
     Parameters
     ----------
@@ -45,8 +47,8 @@ def plan(X, keys, transformers, remainder, *, share):
     absent = [name for name in keys if name not in X]
     if absent:
         raise ValueError(
-            f"transformers names {messages.quoted(absent)}, but X holds {messages.quoted(X)}. Give these modalities "
-            "(with None or NaN where samples lack them), or remove them from transformers."
+            f"transformers names {messages.quoted(absent)}, but X holds {messages.quoted(X)}. "
+            "Give these modalities (None or NaN where samples lack them), or remove them from transformers."
         )
     jobs, chosen, params = {}, {}, {}
     for name in X:
@@ -83,19 +85,38 @@ def _check_alike(schema, names):
         alike = schema.kinds[first] == schema.kinds[name] and schema.shapes[first] == schema.shapes[name]
         if not alike or not same_columns:
             raise ValueError(
-                f"share=True needs modalities of the same kind, shape and features. {first!r} is of kind {schema.kinds[first]!r} with "
-                f"entries of shape {schema.shapes[first]}, {name!r} of kind {schema.kinds[name]!r} with {schema.shapes[name]}"
+                "share=True needs modalities of the same kind, shape and features. "
+                f"{first!r} is of kind {schema.kinds[first]!r} with entries of shape {schema.shapes[first]}, "
+                f"{name!r} of kind {schema.kinds[name]!r} with {schema.shapes[name]}"
                 f"{'' if same_columns else ' and other feature names'}: use one key for each."
             )
 
 
 def present_part(X, name, rows):
-    """The present rows of a modality; a view where all are present, and lazy where it is."""
-    return X[name] if len(rows) == len(X) else take_rows(X[name], rows)
+    """The present rows of a modality: lazy where it is, safe from being written to where all are present."""
+    return read_only(X[name]) if len(rows) == len(X) else take_rows(X[name], rows)
+
+
+def read_only(value):
+    """The caller's data as a transformer with ``copy=False`` copies them instead of writing into them."""
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.flags.writeable = False
+    elif isinstance(value, BagArray) and isinstance(value.values, np.ndarray):
+        return BagArray(read_only(value.values), value.offsets)
+    elif sp.issparse(value):
+        return type(value)((read_only(value.data), value.indices, value.indptr), shape=value.shape)
+    elif (
+        isinstance(value, pd.DataFrame)
+        and len(set(value.dtypes)) == 1
+        and isinstance(value.dtypes.iloc[0], np.dtype)
+    ):
+        return value.copy()  # scikit-learn would make its array writeable again; mixed types it copies itself
+    return value
 
 
 def fit_metadata(transformer, metadata):
-    """Those of ``sample_weight`` and ``groups`` that a transformer's fit takes; in a Pipeline, for each of its steps."""
+    """Those of ``sample_weight`` and ``groups`` that a transformer's fit takes; in a Pipeline, step by step."""
     if isinstance(transformer, Pipeline):
         return {
             f"{name}__{key}": value
@@ -109,8 +130,8 @@ def fit_metadata(transformer, metadata):
 def keyword_arguments(job, method, metadata, routed, n_samples):
     """Keyword arguments of a job's fit and fit_transform, and of transform for each modality, for their rows.
 
-    ``routed`` is what metadata routing hands on, None where it is off. After ``method="fit"`` only the first present row of each
-    modality is transformed.
+    ``routed`` is what metadata routing hands on, None where it is off. After ``method="fit"`` only the first
+    present row of each modality is transformed.
     """
     if routed is None:
         taken = fit_metadata(job.template, metadata)
