@@ -141,7 +141,7 @@ def _equal(first, second):
     )
     if first.shape != second.shape:
         return False
-    if object in {first.dtype, second.dtype}:
+    if "O" in (first.dtype.kind, second.dtype.kind):
         return all(_equal_objects(a, b) for a, b in zip(first.ravel(), second.ravel(), strict=True))
     return np.array_equal(first, second, equal_nan=first.dtype.kind in "fc" and second.dtype.kind in "fc")
 
