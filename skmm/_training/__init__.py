@@ -1,0 +1,40 @@
+"""Training of networks: batches as slices, generators of one's own, the skorch loop.
+
+Whatever trains a network in this package trains through here.
+"""
+
+from skmm._training._batches import Batch, ModalityBatches
+from skmm._training._callbacks import copy_callbacks
+from skmm._training._content import content_order
+from skmm._training._fit import forward_batches, history_frame, resolve_device, train
+from skmm._training._inputs import make_inputs, scan_inputs
+from skmm._training._net import make_net
+from skmm._training._parameters import Choice, Instance, Number, check_parameters
+from skmm._training._random import draw_seed, seeded_init
+from skmm._training._split import split_validation
+from skmm._training._targets import check_groups, check_weights, class_factors, encode_labels
+
+__all__ = [
+    "Batch",
+    "Choice",
+    "Instance",
+    "ModalityBatches",
+    "Number",
+    "check_groups",
+    "check_parameters",
+    "check_weights",
+    "class_factors",
+    "content_order",
+    "copy_callbacks",
+    "draw_seed",
+    "encode_labels",
+    "forward_batches",
+    "history_frame",
+    "make_inputs",
+    "make_net",
+    "resolve_device",
+    "scan_inputs",
+    "seeded_init",
+    "split_validation",
+    "train",
+]

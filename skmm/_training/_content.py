@@ -1,0 +1,78 @@
+"""Keys of rows by their content, so that a fit on all rows at once depends neither on their order nor on repetition."""
+
+import zlib
+
+import numpy as np
+import scipy.sparse as sp
+
+from skmm.containers import check_numeric, is_lazy
+
+_CHUNK = 1 << 20  # values hashed at once
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mix(bits):
+    """A well-stirred 64-bit number for each one (the finalizer of splitmix64)."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+def _hash_values(values, columns, salt):
+    """Hashes of values at columns; zero for zero, so that a sparse table has the keys of the dense one."""
+    values = np.asarray(values, dtype=np.float64) + 0.0  # -0.0 becomes 0.0
+    bits = np.ascontiguousarray(values).view(np.uint64)
+    hashes = _mix(bits ^ _mix(columns.astype(np.uint64) * _GOLDEN + salt))
+    return np.where(bits == 0, np.uint64(0), hashes)
+
+
+def _table_keys(table, salt):
+    """One key a row: the sum, modulo 2**64, of the hashes of its values."""
+    keys = np.empty(table.shape[0], dtype=np.uint64)
+    if sp.issparse(table):
+        csr = sp.csr_array(table, copy=True)
+        csr.sum_duplicates()
+        hashes = _hash_values(csr.data, csr.indices, salt)
+        totals = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
+        return totals[csr.indptr[1:]] - totals[csr.indptr[:-1]]
+    columns = np.arange(table.shape[1])
+    step = max(1, _CHUNK // max(1, table.shape[1]))
+    for start in range(0, len(table), step):
+        rows = slice(start, start + step)
+        keys[rows] = _hash_values(table[rows], columns, salt).sum(axis=1, dtype=np.uint64)
+    return keys
+
+
+def content_order(X, rows):
+    """Order of rows by content, and which of them are equal.
+
+    Parameters
+    ----------
+    X : ModalityDict
+        The data; only tables in memory are looked at. A sample that has none is told apart by its position.
+    rows : ndarray of int of shape (n_rows,)
+        Rows of ``X`` to order.
+
+    Returns
+    -------
+    order : ndarray of int of shape (n_rows,)
+        Positions in ``rows``, by key: ``rows[order]`` is the same sequence of contents however ``rows`` was ordered.
+    groups : ndarray of int of shape (n_rows,) or None
+        For each position of ``rows[order]`` the number of its content, from 0; None where no two are equal.
+    """
+    keys = np.zeros(len(rows), dtype=np.uint64)
+    has_table = np.zeros(len(rows), dtype=bool)
+    for name, kind in X.kinds.items():
+        if kind != "table" or is_lazy(X[name]):
+            continue
+        present = X.is_present(name)[rows]
+        salt = np.uint64(zlib.crc32(name.encode())) << np.uint64(32)
+        with np.errstate(over="ignore"):
+            part = _table_keys(check_numeric(X[name], name)[rows], salt) + _mix(salt + _GOLDEN)
+            keys[present] += part[present]
+        has_table |= present
+    if not has_table.all():
+        keys[~has_table] = np.flatnonzero(~has_table).astype(np.uint64)
+    order = np.argsort(keys, kind="stable")
+    unique, groups = np.unique(keys[order], return_inverse=True)
+    return order, groups if len(unique) < len(rows) else None

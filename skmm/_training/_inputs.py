@@ -1,0 +1,201 @@
+"""What becomes of each kind of modality on its way into a network: numbers that are learned in fit, then arrays."""
+
+from functools import partial
+
+import numpy as np
+import scipy.sparse as sp
+
+from skmm._training._moments import RunningMoments
+from skmm.containers import check_finite, check_numeric, read_rows
+
+_CHUNK = 1 << 22  # values read at once in the pass over the training rows
+# Standardized values beyond this are clipped: squares and products of them are finite in float32.
+_LIMIT = 1e6
+
+
+class TableInput:
+    """A table: standardized by the weighted mean and deviation of the rows seen in training.
+
+    Columns that are constant in training become zero, also where new data differ: no weight was learned for them.
+    """
+
+    def __init__(self, shape, *, standardize):
+        self.shape = tuple(shape)
+        self._moments = RunningMoments(shape[0]) if standardize else None
+        self._set_scale()
+
+    def _set_scale(self):
+        """Keep what a batch needs: a mean, and the inverse of the deviation."""
+        if self._moments is not None:
+            self._mean, self._factor = self._moments.mean.copy(), 1.0 / self._moments.scale
+
+    def update(self, value, weights):
+        """Take in training rows."""
+        if self._moments is not None:
+            self._moments.update(_dense(value), weights)
+            self._set_scale()
+
+    def __call__(self, value, present, dtype):
+        """A new array of floats (n_rows, n_features), zero in the rows that are missing."""
+        if self._moments is None:
+            array = np.array(_dense(value), dtype=dtype, order="C")
+        else:
+            # In float64, then cast: a large mean would cost a float32 its digits.
+            array = np.subtract(_dense(value), self._mean)
+            array *= self._factor
+            np.clip(array, -_LIMIT, _LIMIT, out=array)
+            array = array.astype(dtype, order="C", copy=False)
+        array[~present] = 0
+        return array
+
+
+class ImageInput:
+    """Images or volumes: scaled to [0, 1] and turned to channels first.
+
+    Integers are divided by the largest of their type, floats brought from the range seen in training, if it is not within [0, 1] already.
+    """
+
+    def __init__(self, shape, *, n_axes):
+        *axes, n_channels = shape if len(shape) > n_axes else (*shape, 1)
+        self.shape = (n_channels, *axes)
+        self._n_axes = n_axes
+        self._low, self._high = np.inf, -np.inf
+
+    def update(self, value, weights):
+        """Take in training rows."""
+        del weights
+        if value.dtype.kind == "f" and value.size:
+            self._low = min(self._low, float(value.min()))
+            self._high = max(self._high, float(value.max()))
+
+    def __call__(self, value, present, dtype):
+        """A new array of floats (n_rows, n_channels, ...), zero in the rows that are missing."""
+        low, high = self._low, self._high
+        if value.dtype.kind in "iu":
+            low, high = 0, np.iinfo(value.dtype).max
+        elif value.dtype.kind == "b" or not low < high or (low >= 0 and high <= 1):
+            low, high = 0, 1
+        array = np.array(value, dtype=dtype, order="C")
+        array -= low
+        array /= high - low
+        np.clip(array, 0, 1, out=array)
+        array[~present] = 0
+        array = array[..., None] if array.ndim == self._n_axes + 1 else array
+        return np.ascontiguousarray(np.moveaxis(array, -1, 1))
+
+
+class BagInput:
+    """Bags: each instance as a row of a table, an image or a volume; flat values and offsets."""
+
+    def __init__(self, instance):
+        self._instance = instance
+        self.shape = instance.shape
+
+    def update(self, value, weights):
+        """Take in training bags."""
+        self._instance.update(value.values, np.repeat(weights, value.lengths))
+
+    def __call__(self, value, present, dtype):
+        """A pair: values (total_instances, ...) and offsets (n_rows + 1,)."""
+        value = value if present.all() else _without(value, ~present)
+        offsets = np.array(value.offsets, dtype=np.int64)
+        return self._instance(value.values, np.ones(len(value.values), dtype=bool), dtype), offsets
+
+
+def _without(bags, missing):
+    """Bags, those that are missing emptied."""
+    lengths = np.where(missing, 0, bags.lengths)
+    kept = np.repeat(~missing, bags.lengths)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return type(bags)(bags.values[kept], offsets)
+
+
+def _dense(value):
+    """A table as an ndarray."""
+    return value.toarray() if sp.issparse(value) else np.asarray(value)
+
+
+def _input_of(kind, shape, name, *, standardize):
+    """The input of one modality."""
+    if None in shape:
+        raise ValueError(
+            f"Modality {name!r} holds {kind}s of different sizes, which a network cannot take: resize them to one size first."
+        )
+    if kind == "table":
+        return TableInput(shape, standardize=standardize)
+    if kind == "image":
+        return ImageInput(shape, n_axes=2)
+    if kind == "volume":
+        return ImageInput(shape, n_axes=3)
+    if kind == "bag":
+        instance = {1: "table", 2: "image", 3: "image", 4: "volume"}.get(len(shape))
+        if instance is not None:
+            return BagInput(_input_of(instance, shape, name, standardize=standardize))
+    raise ValueError(f"Modality {name!r} is {kind} with entries of shape {shape}, which no network here takes.")
+
+
+def make_inputs(schema, names, *, standardize):
+    """The input of each modality, not yet fitted.
+
+    Parameters
+    ----------
+    schema : Schema
+        Kinds and shapes of the modalities.
+    names : sequence of str
+        The modalities that the network sees, in its order.
+    standardize : bool
+        Whether columns of tables are standardized.
+
+    Returns
+    -------
+    dict of str -> object
+        Each with ``shape`` (of the tensor of a sample), ``update(value, weights)`` and
+        ``(value, present, dtype) -> ndarray``.
+    """
+    return {
+        name: _input_of(schema.kinds[name], schema.shapes[name], name, standardize=standardize) for name in names
+    }
+
+
+def fast_rows(value, name):
+    """A modality in a form of which rows are read fast: no DataFrame, no columns of a sparse matrix."""
+    if hasattr(value, "iloc"):
+        return check_numeric(value, name)
+    return value.tocsr() if sp.issparse(value) and value.format == "csc" else value
+
+
+def check_values(value, kind, present, name, rows):
+    """Numbers of a modality in memory; raises on infinities and partly NaN rows, in the words of the containers."""
+    if kind == "table":
+        value = check_numeric(value, name)
+    if kind == "bag":
+        owners = np.repeat(np.arange(len(value)), value.lengths)
+        check_finite(value.values, present[owners], name, rows[owners])
+    else:
+        check_finite(value, present, name, rows)
+    return value
+
+
+def scan_inputs(inputs, X, rows, weights):
+    """Check the present training rows, and let the inputs learn from them, a chunk at a time.
+
+    Parameters
+    ----------
+    inputs : dict of str -> object
+        From `make_inputs`; changed in place.
+    X : ModalityDict
+        The data.
+    rows : ndarray of int of shape (n_rows,)
+        Training rows.
+    weights : ndarray of float of shape (n_rows,)
+        Their sample weights.
+    """
+    for name, entry in inputs.items():
+        here = X.is_present(name)[rows]
+        chosen, chosen_weights = rows[here], weights[here]
+        read = partial(read_rows, fast_rows(X[name], name))
+        step = max(1, _CHUNK // max(1, int(np.prod(entry.shape))))
+        for start in range(0, len(chosen), step):
+            part = chosen[start : start + step]
+            value = check_values(read(part), X.kinds[name], np.ones(len(part), dtype=bool), name, part)
+            entry.update(value, chosen_weights[start : start + step])

@@ -1,0 +1,54 @@
+"""Seeds and generators: everything random of a fit comes from its random_state, nothing from global states."""
+
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+# Initialization of torch layers draws from torch's global generator: one thread at a time borrows it.
+_LOCK = threading.Lock()
+
+
+def draw_seed(random_state):
+    """A seed for one fit.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+        None draws from the operating system: scikit-learn would draw from NumPy's global state, and change it.
+
+    Returns
+    -------
+    int
+        The seed.
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def stream(seed, *key):
+    """A NumPy generator for one purpose of a fit: other keys give independent streams."""
+    return np.random.default_rng([seed, *key])
+
+
+def torch_stream(seed, *key, device="cpu"):
+    """A torch generator for one purpose of a fit."""
+    words = np.random.SeedSequence([seed, *key]).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))
+
+
+@contextmanager
+def seeded_init(seed):
+    """Within it, torch's global CPU generator is seeded; after it, as it was before.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    """
+    with _LOCK, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

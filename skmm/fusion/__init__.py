@@ -1,0 +1,8 @@
+"""Fusion classifiers: one published model a file, all of them ordinary scikit-learn classifiers."""
+
+from skmm.fusion._base import BaseFusionClassifier
+from skmm.fusion._late import LateFusionClassifier
+from skmm.fusion._mm_dynamics import MMDynamicsClassifier
+from skmm.fusion._mm_static import MMStaticClassifier
+
+__all__ = ["BaseFusionClassifier", "LateFusionClassifier", "MMDynamicsClassifier", "MMStaticClassifier"]

@@ -1,0 +1,471 @@
+"""The base of the fusion classifiers: from a dict of modalities to a trained network and back to labels."""
+
+from abc import ABCMeta, abstractmethod
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skmm._training import (
+    ModalityBatches,
+    check_groups,
+    check_parameters,
+    check_weights,
+    class_factors,
+    content_order,
+    copy_callbacks,
+    draw_seed,
+    encode_labels,
+    forward_batches,
+    history_frame,
+    make_inputs,
+    make_net,
+    resolve_device,
+    scan_inputs,
+    seeded_init,
+    split_validation,
+    train,
+)
+from skmm._training._callbacks import BestWeights, FiniteLoss, Progress
+from skmm._training._random import stream
+from skmm.containers import _validation as messages
+from skmm.containers import validate_modalities
+from skmm.fusion._common import COMMON_RULES, has_modality, observed_modalities, warn_without_modality
+
+_DTYPES = {"float32": np.float32, "float64": np.float64, "bfloat16": np.float32}
+_PREDICT_BATCH = 1024  # samples at a time where training takes all at once
+
+
+def _fused(output):
+    """The fused vectors of a network's output."""
+    if output.fused is None:
+        raise NotImplementedError("transform needs a network that returns FusionOutput(..., fused=vector).")
+    return output.fused
+
+
+class BaseFusionClassifier(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+):
+    """Base class of the fusion classifiers: everything but the network.
+
+    It checks the data, encodes labels, standardizes tables, scales images to [0, 1], makes batches, trains with early
+    stopping, applies the softmax and decodes. A new model writes ``__init__``, with each of its parameters spelled out,
+    and one hook, ``_make_module(shapes, n_classes)``. The hook returns a torch module whose ``forward(inputs, present)``
+    takes
+
+    - ``inputs``: dict of modality name -> tensor (batch, ``*shapes[name]``), zero where the modality is missing; for a
+      bag modality a :class:`skmm.nn.Bag` of flat instances and offsets;
+    - ``present``: bool tensor (batch, n_modalities), True where the modality was observed, in the order of ``shapes``;
+
+    and returns a :class:`skmm.nn.FusionOutput`. Modules drop out with :class:`skmm.nn.Dropout`, which follows the
+    estimator's ``random_state``; torch's own would follow its global one.
+
+    A class says which kinds of modalities it takes with ``_accepts``, and which values of its own parameters are allowed
+    with ``_parameter_rules``. The kinds of the modalities are in ``self.schema_.kinds``.
+
+    Parameters
+    ----------
+    hidden : int or dict of str -> int, default=256
+        Width of each modality's representation.
+    dropout : float, default=0.5
+        Share of a representation's entries that a training step drops, in [0, 1).
+    max_epochs : int, default=100
+        Passes over the training data.
+    lr : float, default=1e-3
+        Learning rate.
+    batch_size : int, default=256
+        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the fit depends
+        neither on their order nor on whether a sample is repeated or weighted.
+    optimizer : {"adam", "adamw", "sgd"} or type, default="adam"
+        Optimizer, or a class of torch's.
+    weight_decay : float, default=1e-4
+        L2 penalty of the optimizer.
+    early_stopping : bool, default=False
+        Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the best epoch.
+        The part is stratified; with groups no group straddles the split, without them rows are split.
+    n_iter_no_change : int, default=10
+        Epochs without progress after which early stopping ends the training.
+    tol : float, default=1e-4
+        What counts as progress: a loss lower than the lowest so far by more than this.
+    validation_fraction : float, default=0.1
+        Share of the training samples held out by early stopping.
+    modality_dropout : float, default=0.0
+        Probability that a training step leaves out a modality of a sample, one always being kept.
+    missing : {"neutral", "zero"}, default="neutral"
+        What stands for a modality that is missing: a learned vector, or zeros.
+    standardize : bool, default=True
+        Standardize the columns of tables by their mean and deviation over the training samples that have them.
+    class_weight : {"balanced"} or dict, default=None
+        Weights of the classes; "balanced" gives each the same total of sample weights.
+    callbacks : list, default=None
+        skorch callbacks; copies of them are used.
+    warm_start : bool, default=False
+        Go on from the weights of the last fit.
+    precision : {"float32", "float64", "bfloat16"}, default="float32"
+        Arithmetic of the network; bfloat16 keeps weights and results in float32.
+    device : str, default="cpu"
+        "cpu", "cuda", or "auto" for CUDA where there is one.
+    random_state : int or RandomState, default=None
+        Fixes initialization, order, dropout and the early-stopping split. None draws from the operating system; the
+        global random states are neither used nor changed.
+    verbose : int, default=0
+        Whether to show a bar over the epochs.
+
+    Examples
+    --------
+    A model of its own, the sum of one linear map per modality:
+
+    >>> import torch
+    >>> from skmm.datasets import load_digits_views
+    >>> from skmm.fusion import BaseFusionClassifier
+    >>> from skmm.nn import FusionOutput, xavier_linear
+    >>> class Sum(torch.nn.Module):
+    ...     def __init__(self, shapes, n_classes):
+    ...         super().__init__()
+    ...         self.maps = torch.nn.ModuleList(xavier_linear(size, n_classes) for (size,) in shapes.values())
+    ...     def forward(self, inputs, present):
+    ...         parts = [linear(x) for linear, x in zip(self.maps, inputs.values())]
+    ...         logits = (torch.stack(parts, dim=2) * present[:, None]).sum(dim=2)
+    ...         return FusionOutput(logits, fused=torch.cat(list(inputs.values()), dim=1))
+    >>> class SumClassifier(BaseFusionClassifier):
+    ...     def __init__(self, *, max_epochs=20, lr=0.01, random_state=None):
+    ...         super().__init__(max_epochs=max_epochs, lr=lr, random_state=random_state)
+    ...     def _make_module(self, shapes, n_classes):
+    ...         return Sum(shapes, n_classes)
+    >>> X, y = load_digits_views(return_X_y=True)
+    >>> tables = X[[name for name in X if X.kinds[name] == "table"]]
+    >>> model = SumClassifier(random_state=0).fit(tables[:500], y[:500])
+    >>> bool(model.score(tables[500:], y[500:]) > 0.8)
+    True
+    """
+
+    _accepts = ("table",)
+    _fusion_strategy = "intermediate"
+    _parameter_rules = {}
+    _search_space = {
+        "hidden": ("log_int", 16, 512),
+        "dropout": ("float", 0.0, 0.7),
+        "lr": ("log", 1e-4, 1e-2),
+        "weight_decay": ("log", 1e-6, 1e-2),
+        "modality_dropout": ("float", 0.0, 0.5),
+    }
+
+    @abstractmethod
+    def __init__(
+        self,
+        hidden=256,
+        *,
+        dropout=0.5,
+        max_epochs=100,
+        lr=1e-3,
+        batch_size=256,
+        optimizer="adam",
+        weight_decay=1e-4,
+        early_stopping=False,
+        n_iter_no_change=10,
+        tol=1e-4,
+        validation_fraction=0.1,
+        modality_dropout=0.0,
+        missing="neutral",
+        standardize=True,
+        class_weight=None,
+        callbacks=None,
+        warm_start=False,
+        precision="float32",
+        device="cpu",
+        random_state=None,
+        verbose=0,
+    ):
+        self.hidden = hidden
+        self.dropout = dropout
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.validation_fraction = validation_fraction
+        self.modality_dropout = modality_dropout
+        self.missing = missing
+        self.standardize = standardize
+        self.class_weight = class_weight
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @abstractmethod
+    def _make_module(self, shapes, n_classes):
+        """The network.
+
+        Parameters
+        ----------
+        shapes : dict of str -> tuple of int
+            Shape of a sample's tensor (of an instance's, for a bag) by modality, in the order of ``present``:
+            (n_features,) for tables, (channels, height, width) for images, (channels, depth, height, width) for volumes.
+        n_classes : int
+            Number of classes.
+
+        Returns
+        -------
+        torch.nn.Module
+            With ``forward(inputs, present)``; torch's global generator is seeded while it is made.
+        """
+
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : mapping of str -> array, ModalityDict, or array of shape (n_samples, n_features)
+            The modalities, or one table.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples; one of weight 0 is left out.
+        groups : array-like of shape (n_samples,), default=None
+            Groups, such as patients, that early stopping keeps on one side of its split; None for ``X.groups``.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+        """
+        self._check_parameters()
+        again = bool(self.warm_start) and hasattr(self, "net_")
+        X = self._validate(X, reset=not again)
+        classes, codes = encode_labels(self, X, y, self.classes_ if again else None)
+        weights, groups = check_weights(sample_weight, len(X)), check_groups(groups, X)
+        if again:
+            self._resume()
+        else:
+            self._start(X, classes)
+        return self._train(X, codes, weights, groups, partial=False, learn_scale=not again)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train the network by one epoch over the samples, without early stopping.
+
+        Parameters
+        ----------
+        X : mapping of str -> array, ModalityDict, or array of shape (n_samples, n_features)
+            The modalities, or one table.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will be; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self
+            The classifier.
+        """
+        self._check_parameters()
+        first = not hasattr(self, "net_")
+        if first and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        X = self._validate(X, reset=first)
+        if not first and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes must be those of the first call to partial_fit, {self.classes_.tolist()}. Got {list(classes)!r} instead."
+            )
+        classes, codes = encode_labels(self, X, y, classes if first else self.classes_)
+        if first:
+            self._start(X, classes)
+        weights = check_weights(sample_weight, len(X))
+        return self._train(X, codes, weights, None, partial=True, learn_scale=True)
+
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : mapping of str -> array, ModalityDict, or array of shape (n_samples, n_features)
+            The modalities; an absent key is missing for all samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Rows sum to 1; the class prior where a sample has no modality.
+        """
+        X = self._validate_new(X, "they get the class prior")
+        logits = self._run(X, lambda output: output.logits).astype(np.float64)
+        known = has_modality(X, self.modalities_)
+        finite = np.isfinite(logits).all(axis=1)
+        if not (finite | ~known).all():
+            rows = np.flatnonzero(~finite & known)
+            raise ValueError(
+                f"The network overflows in {len(rows)} samples (rows {messages.shown(rows)}), whose values are too large "
+                f"for precision={self.precision!r}: use standardize=True or precision='float64'."
+            )
+        proba = softmax(logits, axis=1)
+        proba[~known] = self.class_prior_
+        return proba.astype(_DTYPES[self.precision], copy=False)
+
+    def predict(self, X):
+        """The most probable class.
+
+        Parameters
+        ----------
+        X : mapping of str -> array, ModalityDict, or array of shape (n_samples, n_features)
+            The modalities.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
+
+    def transform(self, X):
+        """The fused vector of each sample, for any other estimator.
+
+        Parameters
+        ----------
+        X : mapping of str -> array, ModalityDict, or array of shape (n_samples, n_features)
+            The modalities.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_fused)
+            Fused vectors; that of nothing where a sample has no modality.
+        """
+        X = self._validate_new(X, "their fused vector is that of nothing")
+        return self._run(X, _fused)
+
+    def _check_parameters(self):
+        """Raise for a parameter that is not allowed."""
+        own = {name for name in self.get_params(deep=False)}
+        rules = {**COMMON_RULES, **self._parameter_rules}
+        check_parameters(self, {name: rule for name, rule in rules.items() if name in own})
+
+    def _validate(self, X, *, reset):
+        """What came, as a ModalityDict in alphabetical order, in line with fit."""
+        return validate_modalities(self, X, reset=reset, accept=self._accepts, order="sorted", numeric=True)
+
+    def _validate_new(self, X, consequence):
+        """What came after fit; warns of samples without a modality."""
+        check_is_fitted(self, "net_")
+        X = self._validate(X, reset=False)
+        warn_without_modality(has_modality(X, self.modalities_), consequence)
+        return X
+
+    def _start(self, X, classes):
+        """Forget an earlier fit: a new seed, and modalities and classes of these samples."""
+        if hasattr(self, "net_"):
+            del self.net_
+        if not X.present.any():
+            raise messages.nothing_present(type(self).__name__)
+        self.classes_ = classes
+        self.modalities_ = observed_modalities(X)
+        self._seed = draw_seed(self.random_state)
+        self._inputs = make_inputs(self.schema_, self.modalities_, standardize=bool(self.standardize))
+        self._class_totals = np.zeros(len(classes))
+
+    def _resume(self):
+        """Go on from an earlier fit, with the parameters of now."""
+        for group in self.net_.optimizer_.param_groups:
+            group.update(lr=self.lr, weight_decay=self.weight_decay)
+        self.net_.batch_size = self.batch_size
+        self.net_.callbacks = copy_callbacks(self.callbacks)
+        self.net_.initialize_callbacks()
+
+    def _train(self, X, codes, weights, groups, *, partial, learn_scale):
+        """Train on the samples that have a modality and a weight."""
+        known = has_modality(X, self.modalities_)
+        if not known.any():
+            raise messages.nothing_present(type(self).__name__)
+        warn_without_modality(known, "fit leaves them out")
+        rows = np.flatnonzero(known & (weights > 0))
+        if not len(rows):
+            raise ValueError("Samples with a modality must have some weight that is not zero. All their weights are zero.")
+        codes, weights = codes[rows], weights[rows]
+        first = not hasattr(self, "net_")
+        if not partial and len(np.unique(codes)) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes. Got the single class "
+                f"{self.classes_[codes[0]]!r} in the {len(rows)} samples that have a modality and a weight."
+            )
+        factored = weights * class_factors(self.class_weight, self.classes_, codes, weights)
+        self._class_totals += np.bincount(codes, factored, minlength=len(self.classes_))
+        self.class_prior_ = self._class_totals / self._class_totals.sum()
+
+        part, held_out, same = np.arange(len(rows)), None, None
+        if self.early_stopping and not partial:
+            rng = stream(self._seed, 0, 0 if first else len(self.net_.history))
+            subset = None if groups is None else groups[rows]
+            part, held_out = split_validation(codes, subset, self.validation_fraction, rng)
+        if self.batch_size == -1 or len(part) <= self.batch_size:
+            order, same = content_order(X, rows[part])
+            part = part[order]
+        if learn_scale:
+            scan_inputs(self._inputs, X, rows[part], weights[part])
+        if first:
+            self.net_ = self._make_net()
+
+        def batches(chosen, *, checked):
+            return self._batches(X, rows=rows[chosen], y=codes[chosen], weights=factored[chosen], checked=checked)
+
+        valid = None if held_out is None else batches(held_out, checked=False)
+        best = None if valid is None else BestWeights(self.n_iter_no_change, self.tol)
+        try:
+            train(
+                self.net_,
+                batches(part, checked=learn_scale),
+                valid,
+                seed=self._seed,
+                epochs=1 if partial else self.max_epochs,
+                groups=same,
+                callbacks=[FiniteLoss(), *filter(None, [best]), *[Progress()] * bool(self.verbose)],
+            )
+        except BaseException:
+            if first:  # a first fit that failed leaves no model behind
+                del self.net_
+            raise
+        self.history_ = history_frame(self.net_)
+        self.best_epoch_ = None if best is None else best.best_epoch_
+        self._n_features_out = self._run(X[rows[:1]], lambda output: output.logits if output.fused is None else output.fused).shape[1]
+        return self
+
+    def _make_net(self):
+        """The network in its skorch net, initialized from the seed alone."""
+        device = resolve_device(self.device)
+        with seeded_init(self._seed):
+            shapes = {name: entry.shape for name, entry in self._inputs.items()}
+            module = self._make_module(shapes, len(self.classes_))
+        return make_net(
+            module,
+            n_classes=len(self.classes_),
+            optimizer=self.optimizer,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            callbacks=copy_callbacks(self.callbacks),
+            device=device,
+            precision=self.precision,
+            modality_dropout=self.modality_dropout,
+        )
+
+    def _batches(self, X, **options):
+        """Samples of ``X`` as batches for the network, where it is."""
+        device = next(self.net_.module_.parameters()).device
+        return ModalityBatches(X, self._inputs, dtype=_DTYPES[self.precision], device=device, **options)
+
+    def _run(self, X, read):
+        """Run the network over validated samples; ``read`` takes what is wanted from its output."""
+        size = self.batch_size if self.batch_size > 0 else _PREDICT_BATCH
+        return forward_batches(self.net_, self._batches(X), read, size)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = "table" in self._accepts
+        tags.input_tags.sparse = tags.input_tags.two_d_array
+        tags.transformer_tags.preserves_dtype = []
+        return tags

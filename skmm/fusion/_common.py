@@ -1,0 +1,86 @@
+"""What fusion classifiers share besides their base class: parameter rules, widths, samples without a modality."""
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+from torch.optim import Optimizer
+
+from skmm._training import Choice, Instance
+from skmm._training._parameters import COUNT, FLAG, NON_NEGATIVE, SHARE, Number, Real
+from skmm.containers import _validation as messages
+from skmm.exceptions import NoModalityWarning
+
+
+class OptimizerClass:
+    """The rule for a class of torch's optimizers."""
+
+    def allows(self, value):
+        """Whether a value is such a class."""
+        return isinstance(value, type) and issubclass(value, Optimizer)
+
+    def __str__(self):
+        return "a subclass of torch.optim.Optimizer"
+
+
+COMMON_RULES = {
+    "hidden": (COUNT, Instance(Mapping, "a dict {modality: int}")),
+    "dropout": (SHARE,),
+    "max_epochs": (COUNT,),
+    "lr": (Number(Real, 0, None, "neither"),),
+    "batch_size": (COUNT, Choice((-1,))),
+    "optimizer": (Choice(("adam", "adamw", "sgd")), OptimizerClass()),
+    "weight_decay": (NON_NEGATIVE,),
+    "early_stopping": (FLAG,),
+    "n_iter_no_change": (COUNT,),
+    "tol": (NON_NEGATIVE,),
+    "validation_fraction": (Number(Real, 0, 1, "neither"),),
+    "modality_dropout": (SHARE,),
+    "missing": (Choice(("neutral", "zero")),),
+    "standardize": (FLAG,),
+    "class_weight": (Choice((None, "balanced")), Instance(Mapping, "a dict {label: weight}")),
+    "callbacks": (Choice((None,)), Instance((list, tuple), "a list of skorch callbacks")),
+    "warm_start": (FLAG,),
+    "precision": (Choice(("float32", "float64", "bfloat16")),),
+    "device": (Instance(str, "'cpu', 'cuda' or 'auto'"),),
+    "verbose": (FLAG, Number(COUNT.kind, 0)),
+}
+
+
+def widths_by_name(hidden, modalities, names):
+    """Hidden widths of the modalities ``names``, from one number or from a dict over ``modalities``."""
+    if not isinstance(hidden, Mapping):
+        return [int(hidden)] * len(names)
+    unknown = [name for name in hidden if name not in modalities]
+    if unknown:
+        raise messages.unknown_names("hidden", unknown, modalities)
+    lacking = [name for name in names if name not in hidden]
+    if lacking:
+        raise ValueError(f"hidden must give a width for every modality. Got none for {messages.quoted(lacking)}.")
+    bad = {name: width for name, width in hidden.items() if not COUNT.allows(width)}
+    if bad:
+        raise ValueError(f"The widths in hidden must be {COUNT}. Got {bad!r} instead.")
+    return [int(hidden[name]) for name in names]
+
+
+def observed_modalities(X):
+    """Names of the modalities that some sample has; warns of the others."""
+    seen = X.present.any(axis=0)
+    for name, any_seen in zip(X.modalities, seen, strict=True):
+        if not any_seen:
+            text = messages.modality_never_present_warning(name, "it is left out")
+            warnings.warn(text, NoModalityWarning, stacklevel=4)
+    return tuple(name for name, any_seen in zip(X.modalities, seen, strict=True) if any_seen)
+
+
+def has_modality(X, names):
+    """Bool array (n_samples,): True where a sample has one of the modalities ``names``."""
+    return X.present[:, [X.modalities.index(name) for name in names]].any(axis=1)
+
+
+def warn_without_modality(known, consequence):
+    """Warn, once, of samples that have no modality."""
+    if not known.all():
+        rows = np.flatnonzero(~known)
+        text = messages.nothing_present_warning(len(rows), rows, consequence)
+        warnings.warn(text, NoModalityWarning, stacklevel=4)

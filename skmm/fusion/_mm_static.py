@@ -1,0 +1,214 @@
+"""MM static: representations weighted by fixed numbers, the plain counterpart of MM dynamics (Wenderoth 2024)."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from skmm._training import Choice, Instance
+from skmm.fusion._base import BaseFusionClassifier
+from skmm.fusion._common import widths_by_name
+from skmm.fusion._stacking import weights_by_name
+from skmm.nn import Dropout, FusionOutput, NeutralVector, renormalize, xavier_linear
+
+
+class MMStaticModule(nn.Module):
+    """The network of MM static; ``widths`` and ``weights`` in the order of ``shapes``."""
+
+    def __init__(self, shapes, n_classes, widths, weights, *, dropout, missing):
+        super().__init__()
+        sizes = [n_features for (n_features,) in shapes.values()]
+        self.encoders = nn.ModuleList(xavier_linear(*size) for size in zip(sizes, widths, strict=True))
+        self.dropout = Dropout(dropout)
+        self.neutral = nn.ModuleList(NeutralVector(width) for width in widths) if missing == "neutral" else None
+        self.classifier = xavier_linear(sum(widths), n_classes)
+        self.register_buffer("weights", torch.tensor(weights))
+
+    def forward(self, inputs, present):
+        """Logits and the fused vector."""
+        weights = renormalize(self.weights, present, reference=self.weights)  # (batch, n_modalities)
+        blocks = [
+            self.dropout(torch.relu(encoder(x))) * weight[:, None]
+            for encoder, x, weight in zip(self.encoders, inputs.values(), weights.unbind(dim=1), strict=True)
+        ]
+        if self.neutral is not None and not bool(present.all()):
+            blocks = [
+                neutral(block, here)
+                for neutral, block, here in zip(self.neutral, blocks, present.unbind(dim=1), strict=True)
+            ]
+        fused = torch.cat(blocks, dim=1)  # (batch, sum of widths)
+        return FusionOutput(self.classifier(fused), fused=fused)
+
+
+class MMStaticClassifier(BaseFusionClassifier):
+    r"""MM static: one encoder a modality, fused with fixed weights.
+
+    With :math:`z_m = \mathrm{dropout}(\mathrm{relu}(E_m x_m + e_m))` and weights :math:`w_m` the fused vector is
+    :math:`f = [w_1 z_1, \ldots, w_M z_M]`, modalities in alphabetical order, and the class probabilities are
+    :math:`\mathrm{softmax}(W f + w_0)`, trained by their cross-entropy. As W could absorb the weights, they only change how
+    fast a modality is learned and how strongly it is penalized. With equal weights it is MM dynamics without gates and
+    without confidences.
+
+    Where a sample lacks modalities, the weights of the others are raised to the same total, and a learned neutral vector,
+    or zero, stands in the place of each that is missing.
+
+    Parameters
+    ----------
+    hidden : int or dict of str -> int, default=256
+        Width of each modality's representation.
+    modality_weights : dict of str -> float, or list of float, default=None
+        Weights :math:`w_m`, not negative; a list is in alphabetical order of the modalities, a modality that a dict leaves
+        out has 1. None for 1 each.
+    dropout : float, default=0.5
+        Share of a representation's entries that a training step drops, in [0, 1).
+    max_epochs : int, default=100
+        Passes over the training data.
+    lr : float, default=1e-3
+        Learning rate.
+    batch_size : int, default=256
+        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the fit depends
+        neither on their order nor on whether a sample is repeated or weighted.
+    optimizer : {"adam", "adamw", "sgd"} or type, default="adam"
+        Optimizer, or a class of torch's.
+    weight_decay : float, default=1e-4
+        L2 penalty of the optimizer.
+    early_stopping : bool, default=False
+        Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the best epoch.
+        The part is stratified; with groups no group straddles the split, without them rows are split.
+    n_iter_no_change : int, default=10
+        Epochs without progress after which early stopping ends the training.
+    tol : float, default=1e-4
+        What counts as progress: a loss lower than the lowest so far by more than this.
+    validation_fraction : float, default=0.1
+        Share of the training samples held out by early stopping.
+    modality_dropout : float, default=0.0
+        Probability that a training step leaves out a modality of a sample, one always being kept.
+    missing : {"neutral", "zero"}, default="neutral"
+        What stands for a modality that is missing: a learned vector, or zeros.
+    standardize : bool, default=True
+        Standardize the columns of tables by their mean and deviation over the training samples that have them.
+    class_weight : {"balanced"} or dict, default=None
+        Weights of the classes; "balanced" gives each the same total of sample weights.
+    callbacks : list, default=None
+        skorch callbacks; copies of them are used.
+    warm_start : bool, default=False
+        Go on from the weights of the last fit.
+    precision : {"float32", "float64", "bfloat16"}, default="float32"
+        Arithmetic of the network; bfloat16 keeps weights and results in float32.
+    device : str, default="cpu"
+        "cpu", "cuda", or "auto" for CUDA where there is one.
+    random_state : int or RandomState, default=None
+        Fixes initialization, order, dropout and the early-stopping split. None draws from the operating system; the
+        global random states are neither used nor changed.
+    verbose : int, default=0
+        Whether to show a bar over the epochs.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels.
+    modalities_ : tuple of str
+        Modalities that some training sample has, in alphabetical order.
+    class_prior_ : ndarray of shape (n_classes,)
+        Weighted shares of the classes; the prediction where a sample has no modality.
+    history_ : DataFrame
+        One row an epoch: "epoch", "train_loss", "duration" in seconds, and with early stopping "valid_loss" and
+        "valid_accuracy"; besides the scores of callbacks.
+    best_epoch_ : int or None
+        Epoch whose weights early stopping restored.
+    net_ : skorch.NeuralNetClassifier
+        The trained net; its ``module_`` is the network.
+    n_features_in_ : int
+        Number of features, where there is one table.
+    feature_names_in_ : ndarray of str
+        Names of the features, where there is one table that has them.
+
+    See Also
+    --------
+    MMDynamicsClassifier : Weights that differ between samples.
+
+    References
+    ----------
+    Wenderoth: MMdynamics evolved, 2024; the plain counterpart of Han et al., Multimodal dynamics, CVPR 2022.
+
+    Examples
+    --------
+    >>> from skmm.datasets import load_digits_views
+    >>> from skmm.fusion import MMStaticClassifier
+    >>> X, y = load_digits_views(return_X_y=True)
+    >>> X = X[[name for name in X if X.kinds[name] == "table"]]
+    >>> model = MMStaticClassifier(64, max_epochs=20, random_state=0).fit(X[:1000], y[:1000])
+    >>> bool(model.score(X[1000:], y[1000:]) > 0.8)
+    True
+    """
+
+    _fusion_strategy = "late"
+    _parameter_rules = {
+        "modality_weights": (
+            Choice((None,)),
+            Instance((Mapping, list, tuple), "a dict {modality: weight} or a list of weights"),
+        )
+    }
+
+    def __init__(
+        self,
+        hidden=256,
+        *,
+        modality_weights=None,
+        dropout=0.5,
+        max_epochs=100,
+        lr=1e-3,
+        batch_size=256,
+        optimizer="adam",
+        weight_decay=1e-4,
+        early_stopping=False,
+        n_iter_no_change=10,
+        tol=1e-4,
+        validation_fraction=0.1,
+        modality_dropout=0.0,
+        missing="neutral",
+        standardize=True,
+        class_weight=None,
+        callbacks=None,
+        warm_start=False,
+        precision="float32",
+        device="cpu",
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            hidden,
+            dropout=dropout,
+            max_epochs=max_epochs,
+            lr=lr,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            early_stopping=early_stopping,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            validation_fraction=validation_fraction,
+            modality_dropout=modality_dropout,
+            missing=missing,
+            standardize=standardize,
+            class_weight=class_weight,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            precision=precision,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.modality_weights = modality_weights
+
+    def _make_module(self, shapes, n_classes):
+        """One affine map a modality, and one for the classes."""
+        names = self.schema_.names
+        return MMStaticModule(
+            shapes,
+            n_classes,
+            widths_by_name(self.hidden, names, shapes),
+            weights_by_name(self.modality_weights, names, shapes),
+            dropout=self.dropout,
+            missing=self.missing,
+        )
