@@ -130,9 +130,10 @@ def _decode(plain, spec):
 def _plain_dtype(spec):
     """Data type of the plain form."""
     if spec["as"] in ("category", "time"):
-        return "int64"
+        return np.dtype("int64")
     if spec["as"] == "dtype":
-        return pd.SparseDtype(spec["dtype"]).subtype if spec["dtype"].startswith("Sparse") else spec["dtype"]
+        dtype = pd.api.types.pandas_dtype(spec["dtype"])
+        return dtype.subtype if isinstance(dtype, pd.SparseDtype) else dtype
     return object
 
 
@@ -235,7 +236,6 @@ def _parse(cells, dtype):
     """Cells of a CSV file as an array of a data type."""
     if dtype is object:
         return pd.Series(object_array([_parse_string(cell) for cell in cells]), dtype=object).array
-    dtype = pd.api.types.pandas_dtype(dtype)
     number = {"b": lambda cell: cell == "True", "f": float}.get(dtype.kind, int)
     values = [pd.NA if cell == _MISSING_CELL else number(cell) for cell in cells]
     return pd.array(values, dtype=dtype)

@@ -94,7 +94,7 @@ def load_modalities(directory):
     manifest = _read_manifest(directory)
     if manifest["version"] > _VERSION:
         raise messages.newer_format(directory, manifest["version"], _VERSION)
-    for name in _plain_names(directory, manifest["files"]):
+    for name in _plain_names(directory, sorted({*manifest["files"], *_files_of(manifest)})):
         if not (directory / name).is_file():
             raise messages.not_a_saved_container(directory, f"the file {name!r} is missing")
     try:
@@ -375,4 +375,4 @@ def _read_index(directory, entry):
     if entry["form"] == "range":
         return pd.RangeIndex(*entry["range"], name=names[0])
     levels = read_frame(directory, entry["frame"])
-    return pd.MultiIndex.from_frame(levels, names=names) if len(names) > 1 else pd.Index(levels[0], name=names[0])
+    return pd.MultiIndex.from_frame(levels, names=names) if len(names) > 1 else pd.Index(levels[0]).rename(names[0])
