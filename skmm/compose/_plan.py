@@ -111,12 +111,12 @@ def read_only(value):
         and len(set(value.dtypes)) == 1
         and isinstance(value.dtypes.iloc[0], np.dtype)
     ):
-        return value.copy()  # scikit-learn would make its array writeable again; mixed types it copies itself
+        return value.copy()  # scikit-learn makes its array writeable; mixed types it copies itself
     return value
 
 
 def fit_metadata(transformer, metadata):
-    """Those of ``sample_weight`` and ``groups`` that a transformer's fit takes; in a Pipeline, step by step."""
+    """Those of ``sample_weight`` and ``groups`` that a transformer's fit takes; in a Pipeline, by step."""
     if isinstance(transformer, Pipeline):
         return {
             f"{name}__{key}": value

@@ -540,6 +540,36 @@ def test_fit_transform_is_that_of_the_transformer():
     assert not out.is_present("site")[[3, 7]].any()
 
 
+def test_metadata_that_is_not_per_sample_is_handed_on_whole(X):
+    """What has no entry a sample is not restricted to rows."""
+
+    class Flagged(Recorder):
+        def fit(self, X, y=None, flag=None, table=None):
+            self.seen_ = {"flag": flag, "table": table}
+            return self
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        prepare = ModalityTransformer({"rna": Flagged().set_fit_request(flag=True, table=True)})
+        seen = prepare.fit(X, flag=3, table=[1, 2]).transformers_["rna"].seen_
+
+    assert seen == {"flag": 3, "table": [1, 2]}
+
+
+def test_a_transform_that_requests_metadata_gets_that_of_its_rows(X):
+    """In fit, where one row is transformed to learn what comes out, and in transform."""
+
+    class Shift(Recorder):
+        def transform(self, X, by=None):
+            return X + np.asarray(by)[:, None]
+
+    by = np.arange(6.0)
+    with sklearn.config_context(enable_metadata_routing=True):
+        shift = Shift().set_transform_request(by=True).set_fit_request(sample_weight=False, groups=False)
+        out = ModalityTransformer({"rna": shift}).fit(X, by=by).transform(X, by=by)
+
+    np.testing.assert_allclose(out["rna"], X["rna"] + by[:, None])
+
+
 # --- parameters ------------------------------------------------------------------------------------------
 
 
@@ -654,6 +684,22 @@ def test_parallel_equals_serial(X, method):
     assert parallel.transform(X) == serial.transform(X)
 
 
+def test_what_joblib_maps_for_its_workers_does_not_come_back_lazy():
+    """Large arrays that a transformer returns as they are come back in memory from another process."""
+    images = np.zeros((40, 100, 100))
+    bags = BagArray(np.ones((400, 1000)), np.arange(0, 401, 10))
+    table = np.eye(400)[:40]
+    X = {"xray": images, "ct": bags, "rna": table}
+    prepare = ModalityTransformer({}, remainder=FunctionTransformer(), n_jobs=2)
+    first, second = prepare.fit_transform(X), prepare.transform(X)
+
+    for out in (first, second):
+        assert type(out["xray"]) is np.ndarray
+        assert type(out["rna"]) is np.ndarray
+        assert type(out["ct"].values) is np.ndarray
+        assert out == ModalityDict(X)
+
+
 @pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, sp.csr_array, sp.csc_matrix])
 @pytest.mark.parametrize("missing", [False, True])
 def test_transformers_that_work_in_place_change_nothing_of_the_callers(form, missing):
@@ -757,6 +803,24 @@ def test_a_modality_that_no_training_sample_has_is_left_out(X):
         ),
         ({(): PCA()}, {}, ValueError, "empty tuple"),
         ({3: PCA()}, {}, TypeError, "must be modality names or tuples of them. Got 3"),
+        (
+            {("rna", "note"): "drop", "rna+note": "drop"},
+            {},
+            ValueError,
+            "same parameter name",
+        ),
+        (
+            {"xray": FunctionTransformer(lambda images: images.mean(axis=(1, 2))[:, None] * NAN)},
+            {},
+            ValueError,
+            "'xray', returned nothing but NaN for 6 of 6",
+        ),
+        (
+            {"clinical": FunctionTransformer(lambda table: table[["age"]] * NAN)},
+            {},
+            ValueError,
+            r"'clinical', returned nothing but NaN for 4 of 5 present rows \(0, 1, 4, 5\)",
+        ),
         ({"share": PCA()}, {}, ValueError, r"modality names \['share'\] are names of parameters"),
         ({}, {"remainder": "keep"}, TypeError, "remainder must be a transformer .* Got 'keep'"),
         ({}, {"remainder": "drop"}, ValueError, "drops every modality"),
