@@ -1,14 +1,22 @@
 """Scores of estimators side by side, as a plot."""
 
-import numpy as np
-
 from skmm.model_selection._compare import compare_estimators
-from skmm.model_selection._plotting import COLORS, GREY, dot_rows, new_axes, score_label
+from skmm.model_selection._plotting import (
+    COLORS,
+    GREY,
+    REFERENCE,
+    dot_rows,
+    new_axes,
+    reference_legend,
+    score_label,
+)
 from skmm.model_selection._table import _check_scores, check_metrics
 
 
 class ComparisonDisplay:
     """Scores of several estimators: a point a fold and seed, mean and standard deviation, baselines in grey.
+
+    Where there are scores of folds and of an official test set, the latter (mean over seeds) are crosses.
 
     Use :meth:`from_frame` or :meth:`from_estimators` to make one.
 
@@ -126,24 +134,26 @@ class ComparisonDisplay:
         size = (3.0 + 3.4 * len(metrics), 1.3 + 0.45 * len(rows))
         self.axes_ = new_axes(ax, len(metrics), "ComparisonDisplay", size=size, sharey=True)
         self.figure_ = self.axes_[0].figure
+        is_test = self.scores["fold"] == "test"
+        both = is_test.any() and not is_test.all()
         for axes, metric in zip(self.axes_, metrics, strict=True):
             own = self.scores[self.scores["metric"] == metric]
-            values = {name: part["value"].to_numpy() for name, part in own.groupby("estimator", sort=False)}
+            folds = own[own["fold"] != "test"] if both else own
+            values = {name: part["value"].to_numpy() for name, part in folds.groupby("estimator", sort=False)}
             dots = [
                 (values[name], *((GREY, "D") if baseline else (COLORS[0], "o")))
                 for name, baseline in zip(rows["estimator"], rows["baseline"], strict=True)
             ]
             dot_rows(axes, dots, labels=labels)
-            is_baseline = rows["baseline"].to_numpy(dtype=bool)
-            self._mark_best_baseline(axes, [dots[row][0].mean() for row in np.flatnonzero(is_baseline)])
-            axes.set_xlabel(score_label(metric, own))
+            best = [values[name].mean() for name in rows.loc[rows["baseline"].astype(bool), "estimator"]]
+            if best:
+                axes.axvline(max(best), label="best baseline", **REFERENCE)
+            if both:
+                test = own[own["fold"] == "test"].groupby("estimator")["value"].mean()
+                heights = range(len(rows))
+                axes.scatter(
+                    test[rows["estimator"]], heights, marker="x", color=COLORS[1], label="test set", zorder=3
+                )
+            axes.set_xlabel(score_label(metric, folds))
+        reference_legend(self.axes_[0])
         return self
-
-    @staticmethod
-    def _mark_best_baseline(axes, means):
-        """A dashed line at the best baseline, which a model should pass."""
-        if means:
-            axes.axvline(max(means), color=GREY, linestyle="--", linewidth=1, label="best baseline")
-            axes.legend(
-                loc="lower left", fontsize="small", frameon=False, bbox_to_anchor=(0, 1), borderaxespad=0
-            )

@@ -1,13 +1,14 @@
 """Fits and scores of many estimators, in parallel and the same for any n_jobs."""
 
 import contextlib
+import os
 import time
 
 import numpy as np
-from joblib import effective_n_jobs
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
@@ -114,19 +115,27 @@ def evaluate_fold(estimator, X, y, groups, seed, fold, *, name, scorers, test=No
     return outcome
 
 
-def _on_one_thread(function, arguments, options, one_thread):
-    """Call a task, with one inner thread where tasks run side by side."""
-    with threadpool_limits(1) if one_thread else contextlib.nullcontext():
+def _run_task(task, config, parent):
+    """Call a task under the caller's scikit-learn settings; in an own process with one inner thread."""
+    function, arguments, options = task
+    own_process = os.getpid() != parent
+    with config_context(**config), threadpool_limits(1) if own_process else contextlib.nullcontext():
         return function(*arguments, **options)
 
 
 def run_tasks(tasks, *, n_jobs, verbose, description):
-    """Results of tasks (function, arguments, options), in their order."""
+    """Results of tasks (function, arguments, options), in their order.
+
+    Side by side, each has one inner thread. The limit of this process is set around all tasks, not in each:
+    threads that set and restore it in turn would leave it changed. joblib is used without scikit-learn's
+    wrapper for that reason too, as its worker threads set the warning filters of the process.
+    """
     from tqdm import tqdm
 
-    one_thread = effective_n_jobs(n_jobs) > 1
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_on_one_thread)(function, arguments, options, one_thread)
-        for function, arguments, options in tasks
-    )
-    return list(tqdm(results, total=len(tasks), desc=description, disable=not verbose))
+    side_by_side = effective_n_jobs(n_jobs) > 1
+    config, parent = get_config(), os.getpid()
+    with threadpool_limits(1) if side_by_side else contextlib.nullcontext():
+        results = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(_run_task)(task, config, parent) for task in tasks
+        )
+        return list(tqdm(results, total=len(tasks), desc=description, disable=not verbose))

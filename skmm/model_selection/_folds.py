@@ -89,7 +89,13 @@ def make_folds(X, y, groups, cv, seed):
         Row numbers.
     """
     splitter = seeded_splitter(cv, y, groups, seed)
-    where = type(cv).__name__ if hasattr(cv, "split") else f"cv={cv}" if isinstance(cv, numbers.Integral) else "cv"
+    where = (
+        type(cv).__name__
+        if hasattr(cv, "split")
+        else f"cv={cv}"
+        if isinstance(cv, numbers.Integral)
+        else "cv"
+    )
     folds = []
     for number, split in enumerate(splitter.split(X, y, groups)):
         train, test = (np.arange(len(y))[rows] for rows in split)

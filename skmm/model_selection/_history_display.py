@@ -8,7 +8,7 @@ import pandas as pd
 
 from skmm.model_selection._plotting import COLORS, band_line, metric_label, new_axes, tidy
 
-_NOT_METRICS = {"epoch", "dur", "batches"}
+_NOT_METRICS = {"epoch", "dur", "duration", "batches"}
 _SIDES = {"train": "-", "valid": "--"}
 
 

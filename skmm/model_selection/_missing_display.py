@@ -1,7 +1,7 @@
 """Scores against the share of missing modalities, as a plot."""
 
 from skmm.model_selection._missing_curve import OVERALL, missing_modality_curve
-from skmm.model_selection._plotting import COLORS, MARKERS, band_line, metric_label, new_axes, tidy
+from skmm.model_selection._plotting import COLORS, MARKERS, band_line, metric_label, new_axes, repeats, tidy
 from skmm.model_selection._table import _check_scores, check_metrics
 
 
@@ -133,8 +133,7 @@ class MissingModalityDisplay:
             axes.set_ylabel(metric_label(metric))
             axes.set_xlim(-2, 102)
             tidy(axes, grid="both")
-        n = len(own.drop_duplicates(["seed", "fold"]))
-        title = f"missing modality (mean ± std of {n} folds x seeds)" if n > 1 else "missing modality"
+        title = ", ".join(part for part in ("missing modality", repeats(own)) if part)
         self.axes_[0].legend(
             title=title, fontsize="small", title_fontsize="small", frameon=False, loc="lower left",
             bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0,

@@ -1,7 +1,15 @@
 """Scores by subset of modalities, as a plot."""
 
 from skmm.model_selection._modalities import compare_modalities
-from skmm.model_selection._plotting import COLORS, GREY, MARKERS, dot_rows, new_axes, score_label
+from skmm.model_selection._plotting import (
+    COLORS,
+    MARKERS,
+    REFERENCE,
+    dot_rows,
+    new_axes,
+    reference_legend,
+    score_label,
+)
 from skmm.model_selection._table import _check_scores, check_metrics
 
 
@@ -127,13 +135,13 @@ class ModalitySubsetsDisplay:
                 for name, (color, marker) in zip(rows["subset"], styles, strict=True)
             ]
             dot_rows(axes, dots, labels=list(rows["subset"]))
-            if (sizes == full).sum() == 1:
-                reference = values[rows["subset"].iloc[-1]].mean()
+            if (sizes == full).sum() == 1 and len(sizes) > 1:
                 axes.axvline(
-                    reference, color=GREY, linestyle="--", linewidth=1, label=rows["subset"].iloc[-1]
+                    values[rows["subset"].iloc[-1]].mean(), label=f"all {full} modalities", **REFERENCE
                 )
             for border in range(1, len(sizes)):
                 if sizes[border] != sizes[border - 1]:
                     axes.axhline(border - 0.5, color="#BBBBBB", linewidth=0.8)
             axes.set_xlabel(score_label(metric, own))
+        reference_legend(self.axes_[0])
         return self

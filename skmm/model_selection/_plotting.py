@@ -10,6 +10,8 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0
 GREY = "#6E6E6E"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+REFERENCE = {"color": GREY, "linestyle": "--", "linewidth": 1}
+
 _METRICS = {
     "f1_macro": "macro F1",
     "f1_weighted": "weighted F1",
@@ -88,10 +90,24 @@ def dot_rows(ax, rows, *, labels):
     tidy(ax)
 
 
+def reference_legend(ax):
+    """Legend of what has a label, above the axes."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(
+            loc="lower left", fontsize="small", frameon=False, bbox_to_anchor=(0, 1), borderaxespad=0, ncols=2
+        )
+
+
+def repeats(scores):
+    """How many evaluations a mean goes over, in words; empty for one."""
+    n_seeds, folds = scores["seed"].nunique(), scores.loc[scores["fold"] != "test", "fold"].nunique()
+    parts = [f"{n} {name}s" for n, name in ((folds, "fold"), (n_seeds, "seed")) if n > 1]
+    return f"mean ± std of {' x '.join(parts)}" if parts else ""
+
+
 def score_label(metric, scores):
     """Axis label: the metric, and what points and bars are."""
-    n = len(scores) // max(scores[name].nunique() for name in ("estimator", "subset") if name in scores)
-    return metric_label(metric) + (f"\n(mean ± std of {n} folds x seeds)" if n > 1 else "")
+    return "\n".join(part for part in (metric_label(metric), repeats(scores)) if part)
 
 
 def band_line(ax, x, y, std, *, color, label, **style):
@@ -100,4 +116,4 @@ def band_line(ax, x, y, std, *, color, label, **style):
     y = np.asarray(y, dtype=float)
     ax.plot(x, y, color=color, label=label, markersize=5, **style)
     if std.any():
-        ax.fill_between(x, y - std, y + std, color=color, alpha=0.15, linewidth=0)
+        ax.fill_between(x, y - std, y + std, color=color, alpha=0.12, linewidth=0)

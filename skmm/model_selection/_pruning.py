@@ -53,7 +53,7 @@ class PruningCallback(Callback):
         """Copy with the same trial: a copied trial would report to a copied study."""
         return self.__sklearn_clone__()
 
-    def on_epoch_end(self, net, **kwargs):  # noqa: ARG002 - skorch's signature
+    def on_epoch_end(self, net, **kwargs):
         """Report, and raise where the trial is to be stopped."""
         optuna = import_optional("optuna", extra="search", who="PruningCallback")
         epoch = len(net.history) - 1

@@ -12,8 +12,8 @@ from skmm.compose import ConcatModalities, ModalityTransformer
 
 
 @pytest.fixture
-def X_y():
-    """60 samples, three modalities ("strong" tells the class, "weak" a little, "noise" nothing), 20 groups."""
+def study():
+    """X and y: 60 samples in 20 groups; "strong" tells the class, "weak" a little, "noise" nothing."""
     rng = np.random.default_rng(0)
     y = np.repeat(["a", "b", "c"], 20)
     level = np.repeat([0.0, 1.0, 2.0], 20)[:, None]

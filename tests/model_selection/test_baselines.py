@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -11,7 +12,13 @@ from sklearn.preprocessing import StandardScaler
 from skmm import BagArray, ModalityDict
 from skmm.compose import ConcatModalities
 from skmm.model_selection import compare_estimators
-from skmm.model_selection._baselines import average_instances, concat_lr, flatten_images, make_baselines, resize_axis
+from skmm.model_selection._baselines import (
+    average_instances,
+    concat_lr,
+    flatten_images,
+    make_baselines,
+    resize_axis,
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,9 @@ def every_kind():
             "large": rng.normal(size=(12, 50, 40, 3)),
             "volume": rng.normal(size=(12, 3, 4, 4, 1)),
             "ragged": images,
-            "cells": BagArray.from_list([rng.normal(size=(i % 4, 2)) for i in range(12)], instance_shape=(2,)),
+            "cells": BagArray.from_list(
+                [rng.normal(size=(i % 4, 2)) for i in range(12)], instance_shape=(2,)
+            ),
             "slices": BagArray.from_list([rng.normal(size=(2 + i % 3, 40, 40)) for i in range(12)]),
             "note": ["no finding", None, "big lesion here", "lesion"] * 3,
         },
@@ -64,7 +73,7 @@ def test_concat_lr_is_the_pipeline_one_would_write():
 
 
 def test_concat_lr_takes_every_kind(every_kind):
-    """Strings, holes, missing entries, text, bags, images of any size and sparse tables give finite probabilities."""
+    """Every kind, with strings, holes and missing entries, gives finite probabilities."""
     X, y = every_kind
     model = concat_lr(X).fit(X, y)
 
@@ -89,10 +98,12 @@ def test_every_modality_has_its_own_baseline(every_kind):
         assert strategy == "none"
 
 
-def test_best_single_stands_in_the_table(X_y):
+def test_best_single_stands_in_the_table(study):
     """With single_lr the informative modality scores best, noise at chance, majority at one third."""
-    X, y = X_y
-    scores = compare_estimators({"m": concat_lr(X)}, X, y, cv=3, scoring="accuracy", baselines=("majority", "single_lr"))
+    X, y = study
+    scores = compare_estimators(
+        {"m": concat_lr(X)}, X, y, cv=3, scoring="accuracy", baselines=("majority", "single_lr")
+    )
     means = scores.groupby("estimator")["value"].mean()
 
     assert means["majority"] == pytest.approx(1 / 3, abs=0.02)
@@ -128,3 +139,18 @@ def test_large_images_are_averaged_down_and_small_ones_flattened():
 def test_resizing_keeps_constants(length):
     """Blocks of a constant are that constant, for more and for fewer entries than before."""
     np.testing.assert_allclose(resize_axis(np.full((2, length), 3.0), 1, 7), np.full((2, 7), 3.0))
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_plain_tables_have_baselines_too(study, as_frame):
+    """X may be one array or DataFrame, also with strings, as scikit-learn knows it."""
+    X, y = study
+    table = np.hstack([X["strong"], X["weak"]])
+    if as_frame:
+        table = pd.DataFrame(table, columns=list("abcde")).assign(site=["north", "south"] * 30)
+
+    scores = compare_estimators({"m": DummyClassifier()}, table, y, cv=3, scoring="accuracy")
+
+    means = scores.groupby("estimator")["value"].mean()
+    assert means["concat_lr"] > means["majority"] + 0.2
+    assert set(scores["strategy"]) == {"none"}

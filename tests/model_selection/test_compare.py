@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
@@ -10,9 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedGroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skmm import ModalityDict
 from skmm.compose import ConcatModalities
+from skmm.datasets import drop_modalities
+from skmm.fusion import MMDynamicsClassifier
 from skmm.metrics import paper_scorers
 from skmm.model_selection import compare_estimators
 
@@ -48,12 +53,12 @@ class Failing(BaseEstimator):
 
 def values(scores, name, metric):
     """Scores of one estimator in one metric."""
-    return scores.query("estimator == @name and metric == @metric")["value"].to_numpy()
+    return scores.loc[(scores["estimator"] == name) & (scores["metric"] == metric), "value"].to_numpy()
 
 
-def test_scores_equal_those_of_cross_validate(X_y, early):
+def test_scores_equal_those_of_cross_validate(study, early):
     """For one seed the scores are those of scikit-learn's cross_validate on the same folds."""
-    X, y = X_y
+    X, y = study
     cv = StratifiedGroupKFold(4, shuffle=True, random_state=0)
 
     scores = compare_estimators({"early": early}, X, y, cv=4, random_states=(0,))
@@ -67,37 +72,49 @@ def test_scores_equal_those_of_cross_validate(X_y, early):
     ]  # fmt: skip
 
 
-def test_default_metrics_are_those_of_the_papers(X_y):
-    """Without scoring there are weighted and macro F1, recall, precision, accuracies and AUC, for all classifiers."""
-    X, y = X_y
-    scores = compare_estimators({"no probabilities": Recorder()}, X, y, cv=2, baselines=(), scoring=["f1_macro"])
+def test_default_metrics_are_those_of_the_papers(study):
+    """Without scoring there are weighted and macro F1, recall, precision, accuracies and AUC."""
+    X, y = study
+    scores = compare_estimators(
+        {"no probabilities": Recorder()}, X, y, cv=2, baselines=(), scoring=["f1_macro"]
+    )
     assert scores["metric"].unique().tolist() == ["f1_macro"]
 
     scores = compare_estimators({"m": DummyClassifier()}, X, y, cv=2, baselines=())
     assert scores["metric"].unique().tolist() == [
-        "f1_weighted", "f1_macro", "recall_weighted", "precision_weighted", "accuracy", "balanced_accuracy", "roc_auc_ovr",
+        "f1_weighted", "f1_macro", "recall_weighted", "precision_weighted", "accuracy",
+        "balanced_accuracy", "roc_auc_ovr",
     ]  # fmt: skip
 
 
-def test_n_jobs_does_not_change_the_table(X_y, early):
+def test_n_jobs_does_not_change_the_table(study, early):
     """Two processes give the table of one, in the same order."""
-    X, y = X_y
+    X, y = study
     forest = make_pipeline(ConcatModalities(), RandomForestClassifier(5))
     options = {"cv": 2, "random_states": (0, 1), "return_predictions": True}
 
-    one, two = (compare_estimators({"early": early, "forest": forest}, X, y, n_jobs=n, **options) for n in (1, 2))
+    one, two = (
+        compare_estimators({"early": early, "forest": forest}, X, y, n_jobs=n, **options) for n in (1, 2)
+    )
 
     pd.testing.assert_frame_equal(one.scores.drop(columns=TIMES), two.scores.drop(columns=TIMES))
     pd.testing.assert_frame_equal(one.predictions, two.predictions)
 
 
-def test_seeds_reach_every_nested_estimator(X_y):
+def test_seeds_reach_every_nested_estimator(study):
     """Each seed is the random_state of the estimator and of what it holds; the caller's stay as they are."""
-    X, y = X_y
+    X, y = study
     model = Recorder(random_state=5, inner=make_pipeline(RandomForestClassifier(random_state=None)))
 
     fits = compare_estimators(
-        {"m": model}, X, y, cv=2, random_states=(3, 9), baselines=(), scoring="accuracy", return_estimators=True
+        {"m": model},
+        X,
+        y,
+        cv=2,
+        random_states=(3, 9),
+        baselines=(),
+        scoring="accuracy",
+        return_estimators=True,
     ).estimators["m"]
 
     assert [fit.random_state for fit in fits] == [3, 3, 9, 9]
@@ -107,9 +124,9 @@ def test_seeds_reach_every_nested_estimator(X_y):
     assert not hasattr(model, "answer_")
 
 
-def test_groups_travel_into_the_fits(X_y):
+def test_groups_travel_into_the_fits(study):
     """Groups given beside X are in the X of each fit, whole, and no group is on both sides."""
-    X, y = X_y
+    X, y = study
     groups = X.groups
     bare = ModalityDict(dict(X))
 
@@ -120,25 +137,32 @@ def test_groups_travel_into_the_fits(X_y):
 
     assert bare.groups is None
     for fold, fit in enumerate(result.estimators["m"]):
-        tested = set(groups[result.predictions.query("fold == @fold")["sample"]])
+        tested = set(groups[result.predictions.loc[result.predictions["fold"] == fold, "sample"]])
         assert len(fit.of_X_) == fit.n_
         assert not tested & set(fit.of_X_)
     assert sorted(result.predictions["sample"]) == list(range(60))
 
 
-def test_groups_reach_fits_on_plain_tables(X_y):
+def test_groups_reach_fits_on_plain_tables(study):
     """With a plain array there is no container to carry groups, so a fit that takes them is handed them."""
-    X, y = X_y
+    X, y = study
     fits = compare_estimators(
-        {"m": Recorder()}, X["strong"], y, cv=4, groups=X.groups, baselines=(), scoring="accuracy", return_estimators=True
+        {"m": Recorder()},
+        X["strong"],
+        y,
+        cv=4,
+        groups=X.groups,
+        baselines=(),
+        scoring="accuracy",
+        return_estimators=True,
     ).estimators["m"]
 
     assert all(len(fit.given_) == fit.n_ for fit in fits)
 
 
-def test_groups_reach_the_splitter_of_a_search(X_y, early):
+def test_groups_reach_the_splitter_of_a_search(study, early):
     """A grid search with a group-aware splitter gets the groups of its training samples."""
-    X, y = X_y
+    X, y = study
     search = GridSearchCV(early, {"logisticregression__C": [0.1, 1.0]}, cv=GroupKFold(2))
 
     scores = compare_estimators({"search": search}, X, y, cv=3, scoring="accuracy", baselines=())
@@ -146,15 +170,15 @@ def test_groups_reach_the_splitter_of_a_search(X_y, early):
     assert (scores["value"] > 0.6).all()
 
 
-def test_a_splitter_that_ignores_the_groups_of_X_is_refused(X_y, early):
+def test_a_splitter_that_ignores_the_groups_of_the_data_is_refused(study, early):
     """KFold is refused as soon as X carries groups."""
-    X, y = X_y
+    X, y = study
     with pytest.raises(ValueError, match="KFold ignores groups"):
         compare_estimators({"early": early}, X, y, cv=KFold(3))
 
 
 def test_leakage_through_groups_is_not_measured():
-    """A model that knows groups by heart is at chance: its training samples share no group with the test samples."""
+    """A model that knows groups by heart is at chance where no group is in training and in test."""
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(40), 3)
     y = rng.integers(0, 2, 40)[groups]
@@ -170,12 +194,17 @@ def test_leakage_through_groups_is_not_measured():
     assert honest < 0.7
 
 
-def test_the_official_test_set_is_scored_once_a_seed(X_y, early):
+def test_the_official_test_set_is_scored_once_a_seed(study, early):
     """Fold "test" is a fit on all of X scored on X_test, beside the folds or, with cv=None, alone."""
-    X, y = X_y
+    X, y = study
     groups = X.groups
     train, test = np.flatnonzero(groups < 14), np.flatnonzero(groups >= 14)
-    options = {"X_test": X[test], "y_test": y[test], "scoring": ["accuracy", "f1_macro"], "random_states": (0, 1)}
+    options = {
+        "X_test": X[test],
+        "y_test": y[test],
+        "scoring": ["accuracy", "f1_macro"],
+        "random_states": (0, 1),
+    }
 
     alone = compare_estimators({"early": early}, X[train], y[train], cv=None, baselines=(), **options)
     beside = compare_estimators({"early": early}, X[train], y[train], cv=3, baselines=(), **options)
@@ -192,21 +221,23 @@ def test_the_official_test_set_is_scored_once_a_seed(X_y, early):
     assert set(alone["n_test"]) == {len(test)}
 
 
-def test_a_group_in_training_and_in_the_official_test_set_is_refused(X_y, early):
+def test_a_group_in_training_and_in_the_official_test_set_is_refused(study, early):
     """The official split is checked like a fold."""
-    X, y = X_y
+    X, y = study
     rows = np.arange(40)
     with pytest.raises(ValueError, match="training and in the test samples of X_test"):
         compare_estimators({"early": early}, X[rows], y[rows], cv=None, X_test=X[rows], y_test=y[rows])
 
 
-def test_predictions_tell_the_sample(X_y, early):
+def test_predictions_tell_the_sample(study, early):
     """Predictions carry the row, the sample id and the true label, and give the accuracy of the table."""
-    X, y = X_y
+    X, y = study
     ids = np.array([f"patient {row}" for row in range(60)])
     X = ModalityDict(X, index=ids)
 
-    result = compare_estimators({"early": early}, X, y, cv=3, baselines=(), scoring="accuracy", return_predictions=True)
+    result = compare_estimators(
+        {"early": early}, X, y, cv=3, baselines=(), scoring="accuracy", return_predictions=True
+    )
 
     table = result.predictions
     np.testing.assert_array_equal(table["y_true"], y[table["sample"]])
@@ -215,29 +246,37 @@ def test_predictions_tell_the_sample(X_y, early):
     np.testing.assert_allclose(right, result.scores["value"])
 
 
-def test_strategies_are_inferred_and_may_be_told(X_y, early):
+def test_strategies_are_inferred_and_may_be_told(study, early):
     """Concatenation is early, voting late, a single model none; a told strategy wins."""
-    X, y = X_y
-    models = {"early": early, "vote": VotingClassifier([("a", early), ("b", early)]), "plain": Recorder(), "told": Recorder()}
+    X, y = study
+    models = {
+        "early": early,
+        "vote": VotingClassifier([("a", early), ("b", early)]),
+        "plain": Recorder(),
+        "told": Recorder(),
+    }
 
     scores = compare_estimators(models, X, y, cv=2, scoring="accuracy", strategies={"told": "intermediate"})
 
     assert scores.groupby("estimator", sort=False)["strategy"].first().to_dict() == {
-        "majority": "none", "concat_lr": "early", "early": "early", "vote": "late", "plain": "none", "told": "intermediate",
+        "majority": "none", "concat_lr": "early", "early": "early", "vote": "late", "plain": "none",
+        "told": "intermediate",
     }  # fmt: skip
 
 
-def test_a_failing_estimator_is_named(X_y):
-    """The error says which estimator, seed and fold, and why; also from another process."""
-    X, y = X_y
-    for n_jobs in (1, 2):
-        with pytest.raises(RuntimeError, match=r"Estimator 'odd' \(seed 4, fold 0\) failed: ValueError: no such luck"):
-            compare_estimators({"odd": Failing()}, X, y, cv=2, random_states=(4,), baselines=(), n_jobs=n_jobs)
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_failing_estimator_is_named(study, n_jobs):
+    """The error says which estimator, seed and fold failed, and why."""
+    X, y = study
+    message = r"Estimator 'odd' \(seed 4, fold [01]\) failed: ValueError: no such luck"
+    options = {"cv": 2, "random_states": (4,), "baselines": (), "n_jobs": n_jobs}
+    with parallel_config(backend="threading"), pytest.raises(RuntimeError, match=message):
+        compare_estimators({"odd": Failing()}, X, y, **options)
 
 
-def test_inputs_stay_as_they_are(X_y, early):
+def test_inputs_stay_as_they_are(study, early):
     """Neither data nor estimators nor settings are changed."""
-    X, y = X_y
+    X, y = study
     data = {name: np.array(value) for name, value in X.items()}
     given, labels = {name: value.copy() for name, value in data.items()}, y.copy()
     estimators = {"early": early}
@@ -251,9 +290,9 @@ def test_inputs_stay_as_they_are(X_y, early):
         np.testing.assert_array_equal(data[name], value)
 
 
-def test_a_progress_bar_shows_only_when_asked(X_y, capsys):
+def test_a_progress_bar_shows_only_when_asked(study, capsys):
     """verbose=1 shows one bar over the fits, verbose=0 nothing."""
-    X, y = X_y
+    X, y = study
     compare_estimators({"m": Recorder()}, X, y, cv=2, baselines=(), scoring="accuracy")
     assert capsys.readouterr() == ("", "")
 
@@ -268,8 +307,11 @@ def test_a_progress_bar_shows_only_when_asked(X_y, capsys):
         ({"estimators": [LogisticRegression()]}, "must be a dict"),
         ({"estimators": {"m": LogisticRegression}}, r"estimators\['m'\] must be an estimator"),
         ({"estimators": {"majority": Recorder()}}, "is a baseline and an estimator"),
-        ({"baselines": ("best",)}, 'baselines must be among "majority", "concat_lr" and "single_lr". Got \'best\''),
-        ({"strategies": {"m": "deep"}}, "must be \"early\", \"intermediate\", \"late\" or \"none\""),
+        (
+            {"baselines": ("best",)},
+            'baselines must be among "majority", "concat_lr" and "single_lr". Got \'best\'',
+        ),
+        ({"strategies": {"m": "deep"}}, 'must be "early", "intermediate", "late" or "none"'),
         ({"strategies": {"x": "late"}}, "strategies names 'x'"),
         ({"cv": None}, "cv=None leaves nothing to evaluate on"),
         ({"X_test": np.zeros((2, 1))}, "X_test and y_test go together"),
@@ -280,9 +322,54 @@ def test_a_progress_bar_shows_only_when_asked(X_y, capsys):
         ({"scoring": []}, "at least one metric"),
     ],
 )
-def test_bad_input_is_refused(X_y, change, message):
+def test_bad_input_is_refused(study, change, message):
     """What cannot be compared raises before anything is fitted."""
-    X, y = X_y
+    X, y = study
     options = {"estimators": {"m": Failing()}, "X": ModalityDict(dict(X)), "y": y, **change}
     with pytest.raises(ValueError, match=message):
         compare_estimators(options.pop("estimators"), options.pop("X"), options.pop("y"), **options)
+
+
+def test_metadata_routing_changes_nothing(study, early):
+    """With scikit-learn's metadata routing on, the scores are the same."""
+    X, y = study
+    search = GridSearchCV(early, {"logisticregression__C": [0.1, 1.0]}, cv=GroupKFold(2))
+    tables = []
+    for routing in (False, True):
+        with config_context(enable_metadata_routing=routing):
+            tables.append(
+                compare_estimators({"early": early, "search": search}, X, y, cv=2).drop(columns=TIMES)
+            )
+
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_fusion_beside_baselines_with_missing_modalities(study):
+    """A net with early stopping runs beside the baselines on samples that lack modalities."""
+    X, y = study
+    X = drop_modalities(X, 0.3, random_state=0)
+    net = MMDynamicsClassifier(16, max_epochs=30, lr=0.01, early_stopping=True, n_iter_no_change=30)
+
+    scores = compare_estimators({"net": net}, X, y, cv=2, scoring="accuracy")
+
+    means = scores.groupby("estimator")["value"].mean()
+    assert np.isfinite(scores["value"]).all()
+    assert means["net"] > means["majority"] + 0.1
+
+
+def test_thread_counts_are_given_back(study):
+    """Fits side by side run on one thread each, and the counts of the process are restored."""
+    X, y = study
+    seen = []
+
+    class Watching(Recorder):
+        def fit(self, X, y, groups=None):
+            seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+            return super().fit(X, y, groups)
+
+    with threadpool_limits(3):
+        before = threadpool_info()
+        with parallel_config(backend="threading"):
+            compare_estimators({"m": Watching()}, X, y, cv=4, baselines=(), scoring="accuracy", n_jobs=2)
+        assert threadpool_info() == before
+    assert set(seen) == {1}

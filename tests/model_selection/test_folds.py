@@ -23,7 +23,11 @@ X = np.zeros((24, 1))
 
 def same(first, second):
     """Whether two lists of folds are equal."""
-    return all(np.array_equal(a, b) for one, two in zip(first, second, strict=True) for a, b in zip(one, two, strict=True))
+    return all(
+        np.array_equal(a, b)
+        for one, two in zip(first, second, strict=True)
+        for a, b in zip(one, two, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,11 +35,15 @@ def same(first, second):
 )
 def test_a_splitter_that_ignores_groups_is_refused_by_name(cv):
     """scikit-learn's group-blind splitters raise where groups are known, and the message names aware ones."""
-    with pytest.raises(ValueError, match=rf"{type(cv).__name__} ignores groups.*StratifiedGroupKFold, GroupKFold"):
+    with pytest.raises(
+        ValueError, match=rf"{type(cv).__name__} ignores groups.*StratifiedGroupKFold, GroupKFold"
+    ):
         make_folds(X, Y, GROUPS, cv, 0)
 
 
-@pytest.mark.parametrize("cv", [3, GroupKFold(3), StratifiedGroupKFold(3), GroupShuffleSplit(3), LeaveOneGroupOut()])
+@pytest.mark.parametrize(
+    "cv", [3, GroupKFold(3), StratifiedGroupKFold(3), GroupShuffleSplit(3), LeaveOneGroupOut()]
+)
 def test_no_group_stands_on_both_sides(cv):
     """Every fold of an integer cv or of a group-aware splitter keeps each group whole."""
     folds = make_folds(X, Y, GROUPS, cv, 0)
@@ -46,11 +54,13 @@ def test_no_group_stands_on_both_sides(cv):
 
 
 def test_own_splits_are_judged_by_their_folds():
-    """Folds given as rows are taken if they keep the groups whole, and refused with the group's name if not."""
+    """Folds given as rows are taken if they keep groups whole, else refused with the group's name."""
     good = [(np.arange(8, 24), np.arange(8))]
     assert same(make_folds(X, Y, GROUPS, good, 0), good)
 
-    with pytest.raises(ValueError, match="1 groups are in the training and in the test samples of fold 0.*first: 1"):
+    with pytest.raises(
+        ValueError, match="1 groups are in the training and in the test samples of fold 0.*first: 1"
+    ):
         make_folds(X, Y, GROUPS, [(np.arange(6, 24), np.arange(6))], 0)
 
 
@@ -58,7 +68,7 @@ def test_a_subclass_of_a_group_blind_splitter_may_use_groups():
     """A user's own subclass of KFold is not refused by its class."""
 
     class Own(KFold):
-        def split(self, X, y=None, groups=None):  # noqa: ARG002 - the signature of splitters
+        def split(self, X, y=None, groups=None):
             for group in (0, 1):
                 yield np.flatnonzero(groups != group), np.flatnonzero(groups == group)
 
@@ -92,7 +102,7 @@ def test_an_integer_is_stratified():
 
 
 def test_seeds_shuffle_but_a_fixed_random_state_stays():
-    """A seed decides the folds, except of a splitter that was given its own; the caller's splitter is unchanged."""
+    """A seed decides the folds unless the splitter has its own; the caller's splitter is unchanged."""
     assert same(make_folds(X, Y, None, 3, 1), make_folds(X, Y, None, 3, 1))
     assert not same(make_folds(X, Y, None, 3, 1), make_folds(X, Y, None, 3, 2))
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -29,9 +30,9 @@ def model():
     return make_pipeline(ConcatModalities(), LogisticRegression())
 
 
-def test_what_is_missing_stays_missing(X_y):
-    """Each rate drops its exact share of the modality and keeps what earlier rates dropped; nobody loses everything."""
-    X, _ = X_y
+def test_what_is_missing_stays_missing(study):
+    """Each rate drops its exact share and what earlier rates dropped; nobody loses everything."""
+    X, _ = study
     before = np.ones((60, 3), dtype=bool)
     for rate, dropped in progressively(X, ["weak"], [0.0, 0.25, 0.5, 1.0], 0):
         assert dropped.present[:, 1].sum() == round(60 * (1 - rate))
@@ -67,20 +68,25 @@ def test_the_largest_share_is_the_one_found_by_hand(present, columns, share):
 def test_hardly_any_spare_entries_are_no_error():
     """With few samples that have two modalities, as many entries go as can, at every rate."""
     rng = np.random.default_rng(0)
-    X = ModalityDict({"a": rng.normal(size=(30, 1)), "b": rng.normal(size=(30, 1)), "c": rng.normal(size=(30, 1))})
+    X = ModalityDict(
+        {"a": rng.normal(size=(30, 1)), "b": rng.normal(size=(30, 1)), "c": rng.normal(size=(30, 1))}
+    )
     for seed in range(20):
         present = np.random.default_rng(seed).random((30, 3)) < 0.4
         present[np.arange(30), np.random.default_rng(seed).integers(0, 3, 30)] = True
         part = ModalityDict(X, present=dict(zip("abc", present.T, strict=True)))
-        shares = [1 - dropped.present.mean() for _, dropped in progressively(part, "abc", np.linspace(0, 1, 6), seed)]
+        shares = [
+            1 - dropped.present.mean()
+            for _, dropped in progressively(part, "abc", np.linspace(0, 1, 6), seed)
+        ]
         assert shares == sorted(shares)
         for _, dropped in progressively(part, "abc", np.linspace(0, 1, 6), seed):
             assert dropped.present.any(axis=1).all()
 
 
-def test_rate_0_is_cross_validation_and_the_curve_falls(X_y, model):
-    """At rate 0 the scores are those of cross_val_score; without the strong modality they fall, without noise they do not."""
-    X, y = X_y
+def test_rate_0_is_cross_validation_and_the_curve_falls(study, model):
+    """Rate 0 is cross_val_score; without the strong modality scores fall, without noise they do not."""
+    X, y = study
     cv = StratifiedGroupKFold(3, shuffle=True, random_state=0)
 
     scores = missing_modality_curve(model, X, y, rates=(0, 0.5, 1), cv=3, scoring="accuracy")
@@ -96,9 +102,9 @@ def test_rate_0_is_cross_validation_and_the_curve_falls(X_y, model):
     assert shares["overall", 1] == pytest.approx(2 / 3)
 
 
-def test_one_fit_a_fold_or_one_a_rate(X_y):
+def test_one_fit_a_fold_or_one_a_rate(study):
     """Without train_missing there is one fit a fold; with it, one more for each modality and rate above 0."""
-    X, y = X_y
+    X, y = study
     model = make_pipeline(ConcatModalities(), CountingLR())
     options = {"rates": (0, 0.2, 0.4), "modalities": ["weak", "overall"], "cv": 2, "scoring": "accuracy"}
 
@@ -110,9 +116,9 @@ def test_one_fit_a_fold_or_one_a_rate(X_y):
     assert CountingLR.fits == 2 + 2 * (1 + 4)
 
 
-def test_training_samples_lose_entries_only_when_asked(X_y):
+def test_training_samples_lose_entries_only_when_asked(study):
     """With train_missing the fits see as many missing entries as the rate says."""
-    X, y = X_y
+    X, y = study
     seen = []
 
     class Watching(ConcatModalities):
@@ -124,18 +130,23 @@ def test_training_samples_lose_entries_only_when_asked(X_y):
             return self.fit(X, y).transform(X)
 
     model = make_pipeline(Watching(), LogisticRegression())
-    missing_modality_curve(model, X, y, rates=(0, 0.5), modalities="weak", cv=2, train_missing=True, scoring="accuracy")
+    missing_modality_curve(
+        model, X, y, rates=(0, 0.5), modalities="weak", cv=2, train_missing=True, scoring="accuracy"
+    )
 
     np.testing.assert_allclose(seen, [0, 0.5, 0, 0.5], atol=0.02)
 
 
-def test_n_jobs_does_not_change_the_table(X_y, model):
-    """Two processes drop the same entries as one."""
-    X, y = X_y
-    one, two = (
-        missing_modality_curve(model, X, y, rates=(0.3,), cv=2, random_states=(0, 1), n_jobs=n, scoring="f1_macro")
-        for n in (1, 2)
-    )
+def test_n_jobs_does_not_change_the_table(study, model):
+    """Two threads drop the same entries as one."""
+    X, y = study
+    with parallel_config(backend="threading"):
+        one, two = (
+            missing_modality_curve(
+                model, X, y, rates=(0.3,), cv=2, random_states=(0, 1), n_jobs=n, scoring="f1_macro"
+            )
+            for n in (1, 2)
+        )
     assert one.equals(two)
     assert one["seed"].nunique() == 2
 
@@ -149,16 +160,16 @@ def test_n_jobs_does_not_change_the_table(X_y, model):
         ({"cv": None}, "cv must be"),
     ],
 )
-def test_bad_input_is_refused(X_y, model, options, message):
+def test_bad_input_is_refused(study, model, options, message):
     """Wrong rates and unknown modalities raise."""
-    X, y = X_y
+    X, y = study
     with pytest.raises(ValueError, match=message):
         missing_modality_curve(model, X, y, **options)
 
 
-def test_a_modality_called_overall_is_refused(X_y, model):
+def test_a_modality_called_overall_is_refused(study, model):
     """Its curve could not be told from that of all modalities."""
-    X, y = X_y
+    X, y = study
     X = ModalityDict({"overall": X["weak"], "strong": X["strong"]})
     with pytest.raises(ValueError, match="Give the modality of that name another one"):
         missing_modality_curve(model, X, y)

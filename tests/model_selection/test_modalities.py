@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -25,11 +26,16 @@ class Nested(ClassifierMixin, BaseEstimator):
 
 
 def test_subsets_of_three():
-    """"all" has every subset, "leave-one-out" the full set and each without one; lists are put in the order of X."""
+    """The words mean every subset, or the full set and each without one; lists get the order of X."""
     assert make_subsets("all", ("a", "b", "c")) == [
         ("a",), ("b",), ("c",), ("a", "b"), ("a", "c"), ("b", "c"), ("a", "b", "c"),
     ]  # fmt: skip
-    assert make_subsets("leave-one-out", ("a", "b", "c")) == [("b", "c"), ("a", "c"), ("a", "b"), ("a", "b", "c")]
+    assert make_subsets("leave-one-out", ("a", "b", "c")) == [
+        ("b", "c"),
+        ("a", "c"),
+        ("a", "b"),
+        ("a", "b", "c"),
+    ]
     assert make_subsets(["b", ["c", "a"]], ("a", "b", "c")) == [("b",), ("a", "c")]
 
 
@@ -41,7 +47,7 @@ def test_bad_subsets_are_refused(subsets):
 
 
 def test_restricting_leaves_out_what_is_declared_for_others():
-    """Dicts by modality lose the others at any depth; tuples of names shrink; other dicts and the original stay."""
+    """Dicts by modality lose the others at any depth; tuples shrink; other dicts and the original stay."""
     model = make_pipeline(
         ModalityTransformer({("a", "b"): PCA(2), "c": "drop"}),
         Nested(hidden={"a": 3, "c": 4}, class_weight={"ill": 2, "well": 1}),
@@ -57,9 +63,9 @@ def test_restricting_leaves_out_what_is_declared_for_others():
     assert model[1].hidden == {"a": 3, "c": 4}
 
 
-def test_each_subset_is_refitted_on_its_modalities(X_y, early):
+def test_each_subset_is_refitted_on_its_modalities(study, early):
     """The scores of a subset are those of cross-validating a model written for it alone."""
-    X, y = X_y
+    X, y = study
     cv = StratifiedGroupKFold(3, shuffle=True, random_state=0)
 
     scores = compare_modalities(early, X, y, cv=3, scoring="accuracy")
@@ -77,19 +83,23 @@ def test_each_subset_is_refitted_on_its_modalities(X_y, early):
     assert means["strong"] > means["noise"] + 0.2
 
 
-def test_n_jobs_does_not_change_the_table(X_y, early):
-    """Two processes give the scores of one."""
-    X, y = X_y
-    one, two = (
-        compare_modalities(early, X, y, subsets="leave-one-out", cv=2, scoring="accuracy", n_jobs=n)["value"] for n in (1, 2)
-    )
+def test_n_jobs_does_not_change_the_table(study, early):
+    """Two threads give the scores of one."""
+    X, y = study
+    with parallel_config(backend="threading"):
+        one, two = (
+            compare_modalities(early, X, y, subsets="leave-one-out", cv=2, scoring="accuracy", n_jobs=n)[
+                "value"
+            ]
+            for n in (1, 2)
+        )
     np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.filterwarnings("ignore::skmm.exceptions.NoModalityWarning")
-def test_samples_without_the_modality_are_counted(X_y):
+def test_samples_without_the_modality_are_counted(study):
     """All samples stay in every subset; those that have nothing of it are counted."""
-    X, y = X_y
+    X, y = study
     seen = np.arange(60) % 4 > 0
     X = ModalityDict(X, present={"weak": seen})
     model = make_pipeline(ConcatModalities(), GaussianNB())
@@ -101,16 +111,16 @@ def test_samples_without_the_modality_are_counted(X_y):
     assert scores.groupby("subset")["n_test"].sum().to_dict() == {"strong": 60, "weak": 60}
 
 
-def test_a_failing_subset_is_named(X_y):
+def test_a_failing_subset_is_named(study):
     """The error says on which subset the estimator failed."""
-    X, y = X_y
+    X, y = study
     with pytest.raises(RuntimeError, match=r"Estimator 'on strong' \(seed 0, fold 0\) failed"):
         compare_modalities(LogisticRegression(), X, y, cv=2)
 
 
-def test_a_single_modality_is_refused(X_y, early):
+def test_a_single_modality_is_refused(study, early):
     """There is nothing to compare with one modality, nor without folds."""
-    X, y = X_y
+    X, y = study
     with pytest.raises(ValueError, match="needs at least two modalities. Got \\['x'\\]"):
         compare_modalities(early, X["strong"], y)
     with pytest.raises(ValueError, match="cv must be"):

@@ -13,7 +13,15 @@ from skmm.model_selection._table import escape_latex
 def tidy(values, metric="f1", **labels):
     """Scores {estimator: [value a fold]} as a tidy table."""
     rows = [
-        {"estimator": name, "strategy": "late", "seed": 0, "fold": fold, "metric": metric, "value": value, **labels}
+        {
+            "estimator": name,
+            "strategy": "late",
+            "seed": 0,
+            "fold": fold,
+            "metric": metric,
+            "value": value,
+            **labels,
+        }
         for name, folds in values.items()
         for fold, value in enumerate(folds)
     ]
@@ -21,7 +29,7 @@ def tidy(values, metric="f1", **labels):
 
 
 def test_mean_and_deviation_are_those_computed_by_hand():
-    """The mean and the standard deviation (ddof=1) go over all folds and seeds, in the order of the estimators."""
+    """Mean and standard deviation (ddof=1) go over all folds and seeds; estimators keep their order."""
     second = tidy({"b": [0.7, 0.9], "a": [0.1, 0.2]}).assign(seed=1)
     scores = pd.concat([tidy({"b": [0.5, 0.6], "a": [0.3, 0.4]}), second])
 
@@ -37,7 +45,9 @@ def test_mean_and_deviation_are_those_computed_by_hand():
 
 def test_markdown_marks_the_best_and_says_how():
     """The best mean is bold, equal ones as shown are all bold, and the caption counts folds and seeds."""
-    scores = pd.concat([tidy({"a": [0.50004, 0.5], "b|c": [0.5, 0.5]}), tidy({"a": [0.1, 0.3], "b|c": [0.0, 0.2]}, "auc")])
+    scores = pd.concat(
+        [tidy({"a": [0.50004, 0.5], "b|c": [0.5, 0.5]}), tidy({"a": [0.1, 0.3], "b|c": [0.0, 0.2]}, "auc")]
+    )
 
     assert comparison_table(scores, format="markdown", digits=2).splitlines() == [
         "| estimator | strategy | f1 | auc |",
@@ -60,7 +70,9 @@ def test_metrics_are_chosen_and_ordered():
 
 def test_a_single_evaluation_has_no_deviation():
     """One value is shown without a standard deviation, which ddof=1 leaves undefined."""
-    assert comparison_table(tidy({"a": [0.25]}), format="markdown").splitlines()[2] == "| a | late | **0.250** |"
+    assert (
+        comparison_table(tidy({"a": [0.25]}), format="markdown").splitlines()[2] == "| a | late | **0.250** |"
+    )
     assert np.isnan(comparison_table(tidy({"a": [0.25]}))["f1", "std"].iloc[0])
 
 
@@ -72,7 +84,9 @@ def test_an_undefined_score_shows():
 
 def test_latex_is_balanced_and_escaped():
     """Every row has as many cells as columns, environments close, and names mean nothing to LaTeX."""
-    latex = comparison_table(tidy({"50%_of $x$ & {y}^~\\": [0.5, 0.7], "b": [0.1, 0.2]}, "f1_macro"), format="latex")
+    latex = comparison_table(
+        tidy({"50%_of $x$ & {y}^~\\": [0.5, 0.7], "b": [0.1, 0.2]}, "f1_macro"), format="latex"
+    )
     lines = latex.splitlines()
 
     assert r"50\%\_of \$x\$ \& \{y\}\textasciicircum{}\textasciitilde{}\textbackslash{} & late" in latex
@@ -95,7 +109,9 @@ def test_escaping_leaves_plain_text_alone():
 
 def test_folds_and_the_official_test_set_are_kept_apart():
     """Where both are there, each has its own rows, its own best and its part of the caption."""
-    scores = pd.concat([tidy({"a": [0.1, 0.3], "b": [0.5, 0.5]}), tidy({"a": [0.8], "b": [0.6]}).assign(fold="test")])
+    scores = pd.concat(
+        [tidy({"a": [0.1, 0.3], "b": [0.5, 0.5]}), tidy({"a": [0.8], "b": [0.6]}).assign(fold="test")]
+    )
 
     lines = comparison_table(scores, format="markdown").splitlines()
 
@@ -109,9 +125,9 @@ def test_folds_and_the_official_test_set_are_kept_apart():
     assert "2 evaluations: 2 folds x 1 seed; and of 1 evaluation: the test set, 1 seed." in lines[-1]
 
 
-def test_a_real_comparison_makes_a_table(X_y, early):
+def test_a_real_comparison_makes_a_table(study, early):
     """The frame equals pandas' own mean and std of the scores."""
-    X, y = X_y
+    X, y = study
     scores = compare_estimators({"early": early}, X, y, cv=3, random_states=(0, 1))
     table = comparison_table(scores)
 
@@ -139,9 +155,9 @@ def test_confusion_matrices_are_those_computed_by_hand():
     assert shares["mean"].index.tolist() == ["q", "p"]
 
 
-def test_confusion_matrices_count_every_sample(X_y, early):
-    """The mean matrix times the number of folds sums to the number of samples, and its diagonal to the right ones."""
-    X, y = X_y
+def test_confusion_matrices_count_every_sample(study, early):
+    """The mean matrix times the folds sums to the samples, and its diagonal to the right ones."""
+    X, y = study
     result = compare_estimators({"early": early}, X, y, cv=3, return_predictions=True)
 
     mean = confusion_matrices(result.predictions).loc["early"]["mean"].to_numpy()
@@ -162,6 +178,8 @@ def test_bad_input_is_refused():
         comparison_table(scores.drop(columns="strategy"))
     with pytest.raises(ValueError, match="must be a tidy DataFrame"):
         comparison_table({"a": 1})
-    mixed = pd.DataFrame({"estimator": "m", "seed": 0, "fold": [0, "test"], "y_true": [0, 1], "y_pred": [0, 1]})
+    mixed = pd.DataFrame(
+        {"estimator": "m", "seed": 0, "fold": [0, "test"], "y_true": [0, 1], "y_pred": [0, 1]}
+    )
     with pytest.raises(ValueError, match="hold folds and the official test set"):
         confusion_matrices(mixed)
