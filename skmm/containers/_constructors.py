@@ -1,4 +1,4 @@
-"""Containers from the forms in which data is kept: one wide table, tables by sample id, AnnData and MuData."""
+"""Containers from the forms in which data is kept: a wide table, tables by sample id, AnnData, MuData."""
 
 from collections.abc import Hashable, Mapping
 
@@ -22,11 +22,12 @@ def from_dataframe(df, modalities, *, kinds=None, present=None, groups=None):
     df : DataFrame of shape (n_samples, n_columns)
         The wide table; its index gives the sample ids.
     modalities : dict of str -> list of column names, slice or callable
-        Columns of each modality: names; a slice of names (both ends included) or of positions; or a callable that is given the
-        DataFrame and returns names, such as `sklearn.compose.make_column_selector`. Slices and callables never select the column
-        of `groups`.
+        Columns of each modality: names; a slice of names (both ends included) or of positions; or a callable
+        that is given the DataFrame and returns names, such as `sklearn.compose.make_column_selector`. Slices
+        and callables never select the column of `groups`.
     kinds : dict of str -> str, default=None
-        Declared kinds. Of a modality that is no table ("text", "image", "bag"), each cell of its one column is an entry.
+        Declared kinds. Of a modality that is no table ("text", "image", "bag"), each cell of its one column
+        is an entry.
     present : dict of str -> array of bool of shape (n_samples,), default=None
         Where False, the entry is missing; besides rows whose cells are all missing.
     groups : column name or array-like of shape (n_samples,), default=None
@@ -49,11 +50,11 @@ def from_dataframe(df, modalities, *, kinds=None, present=None, groups=None):
     >>> import pandas as pd
     >>> from skmm.containers import from_dataframe
     >>> df = pd.DataFrame(
-    ...     {"GAPDH": [1.0, 2.0], "TP53": [0.0, 1.0], "report": ["clear", None], "patient": [7, 7]}, index=["s1", "s2"]
+    ...     {"GAPDH": [1.0, 2.0], "TP53": [0.0, 1.0], "report": ["clear", None], "patient": [7, 7]},
+    ...     index=["s1", "s2"],
     ... )
-    >>> X = from_dataframe(
-    ...     df, {"rna": slice("GAPDH", "TP53"), "report": ["report"]}, kinds={"report": "text"}, groups="patient"
-    ... )
+    >>> columns = {"rna": slice("GAPDH", "TP53"), "report": ["report"]}
+    >>> X = from_dataframe(df, columns, kinds={"report": "text"}, groups="patient")
     >>> X
     ModalityDict: 2 samples, 2 modalities, with sample ids and groups
       rna     table  2 columns  all present
@@ -89,7 +90,9 @@ def _select_columns(df, features, name, columns):
     """The columns of one modality as a DataFrame."""
     if isinstance(columns, slice):
         ends = [end for end in (columns.start, columns.stop) if end is not None]
-        if all(isinstance(end, (int, np.integer)) for end in ends) and not all(end in features.columns for end in ends):
+        if all(isinstance(end, (int, np.integer)) for end in ends) and not all(
+            end in features.columns for end in ends
+        ):
             return features.iloc[:, columns]
         unknown = [end for end in ends if end not in df.columns]
         if unknown:
@@ -113,22 +116,23 @@ def from_tables(tables, *, how="outer", repeated="error", kinds=None, feature_na
     Parameters
     ----------
     tables : dict of str -> DataFrame, Series, (ids, values) or dict of id -> value
-        What each modality holds, and for which samples. The index of a DataFrame or Series gives the ids; values are arrays
-        (lazy ones stay lazy), sparse matrices, a BagArray or a sequence with one entry an id. A Series of strings is text; one of
-        numbers or categories is a table of one column.
+        What each modality holds, and for which samples. The index of a DataFrame or Series gives the ids;
+        values are arrays (lazy ones stay lazy), sparse matrices, a BagArray or a sequence with one entry an
+        id. A Series of strings is text; one of numbers or categories is a table of one column.
     how : {"outer", "inner", "left"}, default="outer"
-        Samples that any modality has, that all have, or that the first has; in the order in which they first appear.
+        Samples that any modality has, that all have, or that the first has; in the order in which they first
+        appear.
     repeated : {"error", "bag", "first"} or dict of str -> one of these, default="error"
-        What to do where a modality has several rows for an id: raise, make a bag of the rows of each id (numeric
-        modalities), or take the first. A dict says so for each modality; one that it names "bag" becomes a bag even where no
-        id repeats.
+        What to do where a modality has several rows for an id: raise, make a bag of the rows of each id
+        (numeric modalities), or take the first. A dict says so for each modality; one that it names "bag"
+        becomes a bag even where no id repeats.
     kinds : dict of str -> str, default=None
         Declared kinds, for what shapes leave in doubt.
     feature_names : dict of str -> array of str of shape (n_features,), default=None
         Names of a table's columns; those of a DataFrame are taken from it.
     groups : column name, Series, dict of id -> group, or array-like of shape (n_samples,), default=None
-        Groups, such as patients: a column of one or more tables (which is then no feature), groups by id, or groups of the joined
-        samples in order.
+        Groups, such as patients: a column of one or more tables (which is then no feature), groups by id, or
+        groups of the joined samples in order.
 
     Returns
     -------
@@ -140,8 +144,8 @@ def from_tables(tables, *, how="outer", repeated="error", kinds=None, feature_na
     TypeError
         If a modality does not say which rows belong to which sample.
     ValueError
-        If ids are missing, repeat (with ``repeated="error"``) or are of different sorts (1 and "1"), if no sample is left, or
-        if a sample has no group or two.
+        If ids are missing, repeat (with ``repeated="error"``) or are of different sorts (1 and "1"), if no
+        sample is left, or if a sample has no group or two.
 
     Examples
     --------
@@ -181,7 +185,9 @@ def from_tables(tables, *, how="outer", repeated="error", kinds=None, feature_na
             data[name] = data[name].set_axis(samples, axis=0)
     if groups_by_id is not None:
         groups = _groups_of(samples, groups_by_id)
-    return ModalityDict(data, kinds=kinds, present=present, feature_names=feature_names, index=samples, groups=groups)
+    return ModalityDict(
+        data, kinds=kinds, present=present, feature_names=feature_names, index=samples, groups=groups
+    )
 
 
 def _policies(repeated, tables):
@@ -204,7 +210,7 @@ def _first_rows(ids, samples):
 
 
 def _pop_groups(tables, groups):
-    """Tables without the column of groups, and a Series of groups by id (None where they are not given by id)."""
+    """Tables without the column of groups, and a Series of groups by id (None if not given by id)."""
     if groups is None:
         return tables, None
     if isinstance(groups, Mapping):
@@ -216,7 +222,9 @@ def _pop_groups(tables, groups):
     frames = {name: value for name, value in tables.items() if isinstance(value, pd.DataFrame)}
     holders = [name for name, frame in frames.items() if groups in frame.columns]
     if not holders:
-        raise messages.unknown_groups_column(groups, [column for frame in frames.values() for column in frame.columns])
+        raise messages.unknown_groups_column(
+            groups, [column for frame in frames.values() for column in frame.columns]
+        )
     by_id = pd.concat([frames[name][groups] for name in holders])
     return {**tables, **{name: frames[name].drop(columns=groups) for name in holders}}, by_id
 

@@ -1,7 +1,7 @@
 """DataFrames and labels in files without pickle: parquet where pyarrow is there, else CSV, and JSON.
 
-Each column is written in a plain form (numbers, or strings with None) beside a description from which its exact data
-type is restored, so both formats keep the same.
+Each column is written in a plain form (numbers, or strings with None) beside a description from which its
+exact data type is restored, so both formats keep the same.
 """
 
 import csv
@@ -14,7 +14,8 @@ import pandas as pd
 
 from skmm.containers import _validation_sources as messages
 
-# Cells of a CSV file that begin with a backslash are escapes: a missing value, a string in JSON, or a backslash more.
+# Cells of a CSV file that begin with a backslash are escapes: for a missing value, a string in JSON, or a
+# string that begins with a backslash itself.
 _MISSING_CELL, _JSON_CELL = "\\N", "\\J"
 _WIDE = 1000  # columns
 _MISSING = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
@@ -92,7 +93,10 @@ def _encode_objects(column, where):
     missing = {str(value) for value in column[column.isna().to_numpy()]}
     is_text = all(isinstance(value, str) for value in column[column.notna().to_numpy()])
     if is_text and len(missing) <= 1 and _is_unicode(column):
-        return _plain_strings(column), {"as": "object", "missing": (*missing, "None")[0].replace("<NA>", "NA")}
+        return _plain_strings(column), {
+            "as": "object",
+            "missing": (*missing, "None")[0].replace("<NA>", "NA"),
+        }
     cells = [json.dumps(to_json(value, where)) for value in column]
     return pd.Series(cells, dtype=object), {"as": "json"}
 
@@ -110,7 +114,9 @@ def _decode(plain, spec):
     """The column of which `_encode` gave the plain form."""
     form = spec["as"]
     if form == "category":
-        values = pd.Series([from_json(value) for value in spec["categories"]], dtype=_plain_dtype(spec["spec"]))
+        values = pd.Series(
+            [from_json(value) for value in spec["categories"]], dtype=_plain_dtype(spec["spec"])
+        )
         categories = pd.Index(_decode(values, spec["spec"]))
         return pd.Series(pd.Categorical.from_codes(plain.to_numpy(), categories, ordered=spec["ordered"]))
     if form == "string":
@@ -165,23 +171,33 @@ def write_frame(frame, directory, stem, where):
 
 def read_frame(directory, description):
     """Read a DataFrame that `write_frame` wrote; its index counts rows."""
-    path = directory / description["file"]
+    path, index = directory / description["file"], pd.RangeIndex(description["n_rows"])
     if path.suffix == ".npy":
         frame = pd.DataFrame(np.load(path, allow_pickle=False))
     else:
         specs = description["columns"]
-        plain = _read_csv(path, specs, description["n_rows"]) if path.suffix == ".csv" else pd.read_parquet(path, engine="pyarrow")
+        is_csv = path.suffix == ".csv"
+        plain = _read_csv(path, specs, len(index)) if is_csv else pd.read_parquet(path, engine="pyarrow")
         columns = {j: _decode(plain.iloc[:, j], spec).array for j, spec in enumerate(specs)}
-        frame = pd.DataFrame(columns, index=pd.RangeIndex(description["n_rows"]))
-    labels, names = [from_json(label) for label in description["labels"]], [from_json(name) for name in description["names"]]
-    frame.columns = pd.MultiIndex.from_tuples(labels, names=names) if len(names) > 1 else pd.Index(labels, name=names[0], tupleize_cols=False)
+        frame = pd.DataFrame(columns, index=index)
+    labels = [from_json(label) for label in description["labels"]]
+    names = [from_json(name) for name in description["names"]]
+    if len(names) > 1:
+        frame.columns = pd.MultiIndex.from_tuples(labels, names=names)
+    else:
+        frame.columns = pd.Index(labels, name=names[0], tupleize_cols=False)
     return frame
 
 
 def _is_wide_matrix(frame):
     """Whether a DataFrame is a matrix of so many columns that files made of columns are slow."""
     first = frame.dtypes.iloc[0]
-    return frame.shape[1] > _WIDE and isinstance(first, np.dtype) and first.kind in "biuf" and (frame.dtypes == first).all()
+    return (
+        frame.shape[1] > _WIDE
+        and isinstance(first, np.dtype)
+        and first.kind in "biuf"
+        and (frame.dtypes == first).all()
+    )
 
 
 def _write_csv(plain, path):
@@ -221,7 +237,7 @@ def _parse_string(cell):
         return None
     if cell.startswith(_JSON_CELL):
         return json.loads(cell.removeprefix(_JSON_CELL))
-    return cell[1:] if cell.startswith("\\") else cell
+    return cell.removeprefix("\\")
 
 
 def _read_csv(path, specs, n_rows):
@@ -229,7 +245,9 @@ def _read_csv(path, specs, n_rows):
     cells = pd.read_csv(path, dtype=str, na_filter=False, skip_blank_lines=False)
     if len(cells) != n_rows or cells.shape[1] != len(specs):
         raise messages.not_a_saved_container(path, f"it has shape {cells.shape}, not {(n_rows, len(specs))}")
-    return pd.DataFrame({j: _parse(cells.iloc[:, j].tolist(), _plain_dtype(spec)) for j, spec in enumerate(specs)})
+    return pd.DataFrame(
+        {j: _parse(cells.iloc[:, j].tolist(), _plain_dtype(spec)) for j, spec in enumerate(specs)}
+    )
 
 
 def _parse(cells, dtype):

@@ -1,11 +1,11 @@
-"""A ModalityDict in a directory: one file or a few a modality, and a manifest that describes them; never pickle.
+"""A ModalityDict in a directory: a few files a modality and a manifest that describes them; never pickle.
 
-All is written under another name first and the manifest moved last, so an interrupted save is not taken for a good one. A later save
-into the same directory uses new file names, so containers that were loaded from it do not read other data unnoticed.
+All is written under another name first and the manifest moved last, so an interrupted save is not taken for
+a good one. A later save into the same directory uses new file names, so containers that were loaded from it
+do not read other data unnoticed.
 """
 
 import json
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -131,7 +131,7 @@ def _old_manifest(directory):
 def _plain_names(directory, names):
     """File names, refused where they would lead out of the directory."""
     for name in names:
-        if not isinstance(name, str) or name in ("", ".", "..") or name != os.path.basename(name) or "\\" in name:  # noqa: PTH119
+        if not isinstance(name, str) or name in ("", ".", "..") or name != Path(name).name or "\\" in name:
             raise messages.not_a_saved_container(directory, f"its manifest.json names the file {name!r}")
     return names
 
@@ -161,6 +161,7 @@ def _write(X, directory, suffix):
             }
         )
     np.save(directory / f"present{suffix}.npy", X.present, allow_pickle=False)
+    groups = None if X.groups is None else _write_array(X.groups, directory, f"groups{suffix}", "groups")
     manifest = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -168,7 +169,7 @@ def _write(X, directory, suffix):
         "modalities": entries,
         "present": f"present{suffix}.npy",
         "index": None if X.index is None else _write_index(X.index, directory, f"index{suffix}"),
-        "groups": None if X.groups is None else _write_array(X.groups, directory, f"groups{suffix}", "groups"),
+        "groups": groups,
     }
     return {**manifest, "files": sorted(_files_of(manifest))}
 
@@ -188,9 +189,17 @@ def _write_value(value, directory, stem, where, index):
     """Write one modality and describe its files."""
     if isinstance(value, BagArray):
         offsets = _write_array(value.offsets, directory, f"{stem}.offsets", where)
-        return {"form": "bag", "values": _write_value(value.values, directory, stem, where, None), "offsets": offsets}
+        return {
+            "form": "bag",
+            "values": _write_value(value.values, directory, stem, where, None),
+            "offsets": offsets,
+        }
     if isinstance(value, LazyArray):
-        return _write_lazy_sparse(value, directory, stem) if value.is_sparse else _write_lazy(value, directory, f"{stem}.npy")
+        return (
+            _write_lazy_sparse(value, directory, stem)
+            if value.is_sparse
+            else _write_lazy(value, directory, f"{stem}.npy")
+        )
     if sp.issparse(value):
         sp.save_npz(directory / f"{stem}.npz", value)
         return {"form": "sparse", "file": f"{stem}.npz"}
@@ -206,7 +215,11 @@ def _write_value(value, directory, stem, where, index):
 def _write_array(array, directory, stem, where):
     """Write an array; one of objects as a table of safe cells."""
     if array.dtype == object:
-        return {"form": "objects", "ndim": array.ndim, "frame": write_frame(pd.DataFrame(array), directory, stem, where)}
+        return {
+            "form": "objects",
+            "ndim": array.ndim,
+            "frame": write_frame(pd.DataFrame(array), directory, stem, where),
+        }
     if array.dtype.kind not in _SAFE_KINDS:
         raise messages.cannot_save(where, f"an array of dtype {array.dtype}")
     np.save(directory / f"{stem}.npy", array, allow_pickle=False)
@@ -222,9 +235,11 @@ def _write_text(texts, directory, stem, where):
 
 
 def _write_images(images, directory, stem, where):
-    """Write images of different sizes: their bytes one after the other, shapes (-1 where missing) and data types."""
+    """Write images of different sizes: their bytes in a row, shapes (-1 where missing) and data types."""
     arrays = [None if image is None else np.ascontiguousarray(image) for image in images]
-    unsafe = next((array.dtype for array in arrays if array is not None and array.dtype.kind not in "biuf"), None)
+    unsafe = next(
+        (array.dtype for array in arrays if array is not None and array.dtype.kind not in "biuf"), None
+    )
     if unsafe is not None:
         raise messages.cannot_save(where, f"arrays of dtype {unsafe}")
     n_axes = max(array.ndim for array in arrays if array is not None)
@@ -307,7 +322,9 @@ def _read(directory, manifest):
     """The container that a manifest describes."""
     present = _load(directory, manifest["present"])
     index = _read_index(directory, manifest["index"])
-    groups = None if manifest["groups"] is None else np.asarray(_read_value(directory, manifest["groups"], None))
+    groups = (
+        None if manifest["groups"] is None else np.asarray(_read_value(directory, manifest["groups"], None))
+    )
     data, kinds, feature_names = {}, {}, {}
     for entry in manifest["modalities"]:
         name = entry["name"]
@@ -315,10 +332,14 @@ def _read(directory, manifest):
         names = entry["feature_names"]
         feature_names[name] = None if names is None else object_array([from_json(label) for label in names])
     lengths = {name: n_rows(value) for name, value in data.items()} | {"present": len(present)}
-    lengths |= {what: len(labels) for what, labels in (("index", index), ("groups", groups)) if labels is not None}
+    lengths |= {
+        what: len(labels) for what, labels in (("index", index), ("groups", groups)) if labels is not None
+    }
     wrong = {name: length for name, length in lengths.items() if length != manifest["n_samples"]}
     if wrong or present.shape[1] != len(data):
-        raise messages.not_a_saved_container(directory, f"files differ in their numbers of samples ({wrong or present.shape})")
+        raise messages.not_a_saved_container(
+            directory, f"files differ in their numbers of samples ({wrong or present.shape})"
+        )
     return ModalityDict._build(data, kinds, present, feature_names, index, groups)
 
 
@@ -333,14 +354,23 @@ def _read_value(directory, entry, index):
     form = entry["form"]
     if form == "array":
         array = _load(directory, entry["file"], lazy=True)
-        return LazyArray(array) if is_lazy(array) and array.dtype.kind in "biuf" else np.array(array, subok=False)
+        return (
+            LazyArray(array)
+            if is_lazy(array) and array.dtype.kind in "biuf"
+            else np.array(array, subok=False)
+        )
     if form == "sparse":
         return sp.load_npz(directory / entry["file"])
     if form == "lazy_sparse":
-        parts = [find_source(_load(directory, entry[part]["file"], lazy=True)) for part in ("data", "indices", "indptr")]
+        parts = [
+            find_source(_load(directory, entry[part]["file"], lazy=True))
+            for part in ("data", "indices", "indptr")
+        ]
         return LazyArray(CSRSource(*parts, entry["shape"]))
     if form == "bag":
-        return BagArray(_read_value(directory, entry["values"], None), _load(directory, entry["offsets"]["file"]))
+        return BagArray(
+            _read_value(directory, entry["values"], None), _load(directory, entry["offsets"]["file"])
+        )
     if form == "text":
         return object_array(json.loads((directory / entry["file"]).read_text(encoding="ascii")))
     if form == "images":
@@ -360,9 +390,9 @@ def _read_images(directory, entry):
         if dtype is None:
             images.append(None)
             continue
-        shape = shape[shape >= 0]
-        stop = start + int(np.prod(shape)) * np.dtype(dtype).itemsize
-        images.append(flat[start:stop].copy().view(dtype).reshape(shape))
+        size = shape[shape >= 0]
+        stop = start + int(np.prod(size)) * np.dtype(dtype).itemsize
+        images.append(flat[start:stop].copy().view(dtype).reshape(size))
         start = stop
     return object_array(images)
 
@@ -375,4 +405,8 @@ def _read_index(directory, entry):
     if entry["form"] == "range":
         return pd.RangeIndex(*entry["range"], name=names[0])
     levels = read_frame(directory, entry["frame"])
-    return pd.MultiIndex.from_frame(levels, names=names) if len(names) > 1 else pd.Index(levels[0]).rename(names[0])
+    return (
+        pd.MultiIndex.from_frame(levels, names=names)
+        if len(names) > 1
+        else pd.Index(levels[0]).rename(names[0])
+    )

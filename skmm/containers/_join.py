@@ -92,8 +92,9 @@ def join_ids(indexes, how):
 def take_or_missing(value, rows):
     """Rows of a modality in the order given; row -1 gives an entry that is missing.
 
-    The entry says so (NaN, None, an empty bag, no stored values) where its data type can, which no type is changed for;
-    otherwise zeros, or (in lazy arrays and whole-number columns) the first row, stand there and the mask tells.
+    The entry says so (NaN, None, an empty bag, no stored values) where its data type can, which no type is
+    changed for; otherwise zeros, or (in lazy arrays and whole-number columns) the first row, stand there and
+    the mask tells.
     """
     absent = rows < 0
     if not absent.any():
@@ -128,7 +129,10 @@ def _frame_or_missing(frame, absent):
 
 
 def gather_bags(name, value, samples, n_samples):
-    """Make a bag for each sample of the rows (or bags) that belong to it; ``samples`` is -1 where they belong to none."""
+    """Make a bag for each sample of the rows (or bags) that belong to it.
+
+    ``samples`` is -1 where they belong to none.
+    """
     order = np.argsort(samples, kind="stable")
     order = order[samples[order] >= 0]
     counts = np.bincount(samples[order], minlength=n_samples)

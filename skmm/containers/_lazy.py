@@ -21,9 +21,9 @@ def is_lazy(value):
     Returns
     -------
     bool
-        True for a `LazyArray`, a `np.memmap` of a file, and any object outside NumPy, SciPy, pandas and torch that has
-        ``shape``, ``dtype`` and ``[rows]``, such as arrays of h5py, zarr and dask. A copy-on-write or strided memory map is
-        an ordinary array.
+        True for a `LazyArray`, a `np.memmap` of a file, and any object outside NumPy, SciPy, pandas and
+        torch that has ``shape``, ``dtype`` and ``[rows]``, such as arrays of h5py, zarr and dask. A
+        copy-on-write or strided memory map is an ordinary array.
 
     Examples
     --------
@@ -46,14 +46,14 @@ def is_lazy(value):
 class LazyArray:
     """A read-only array on disk, or in any reader, of which rows are read when they are asked for.
 
-    Rows may be asked for in any order and repeatedly: the source is read once a row, in increasing order. A pickle carries
-    the path and the row numbers, never the data; other processes re-open the file.
+    Rows may be asked for in any order and repeatedly: the source is read once a row, in increasing order. A
+    pickle carries the path and the row numbers, never the data; other processes re-open the file.
 
     Parameters
     ----------
     source : array-like of shape (n_samples, ...)
-        A `np.memmap`, an h5py dataset, a zarr array, a sparse dataset of a backed AnnData object, or any object with
-        ``shape``, ``dtype`` and ``[rows]``, where rows are an int array in increasing order.
+        A `np.memmap`, an h5py dataset, a zarr array, a sparse dataset of a backed AnnData object, or any
+        object with ``shape``, ``dtype`` and ``[rows]``, where rows are an int array in increasing order.
 
     Attributes
     ----------
@@ -188,7 +188,7 @@ class LazyArray:
         return rows if self._rows is None else self._rows[rows]
 
     def _read(self, rows):
-        """Read rows of the source, each once and in increasing order, and put them back in the order asked for."""
+        """Read rows of the source, each once and in increasing order, and restore the order asked for."""
         if len(rows) == 0:
             empty = (0, *self._source.shape[1:])
             return sp.csr_array(empty, dtype=self.dtype) if self.is_sparse else np.empty(empty, self.dtype)
@@ -199,7 +199,10 @@ class LazyArray:
 
 
 def first_values(lazy):
-    """First scalar of each row of a float array in a memory map, one page a row; None for all other sources."""
+    """First scalar of each row of a float array in a memory map, one page a row.
+
+    None for all other sources.
+    """
     source = lazy.source
     if not isinstance(source, MemmapSource) or lazy.dtype.kind != "f" or 0 in source.shape:
         return None

@@ -18,7 +18,8 @@ def from_anndata(adata, modalities, *, kinds=None, present=None, groups=None):
     adata : anndata.AnnData of shape (n_obs, n_vars)
         The object, in memory or backed; views are welcome.
     modalities : dict of str -> str
-        Where each modality is: "X", "raw/X", "layers/counts", "obsm/protein", "obs" (all columns) or "obs/age".
+        Where each modality is: "X", "raw/X", "layers/counts", "obsm/protein", "obs" (all columns) or
+        "obs/age".
     kinds : dict of str -> str, default=None
         Declared kinds, for what shapes leave in doubt; with "text", a column of `obs` gives documents.
     present : dict of str -> array of bool of shape (n_obs,), default=None
@@ -29,7 +30,8 @@ def from_anndata(adata, modalities, *, kinds=None, present=None, groups=None):
     Returns
     -------
     ModalityDict
-        With ``obs_names`` as sample ids, and feature names from ``var_names`` or from the columns of DataFrames.
+        With ``obs_names`` as sample ids, and feature names from ``var_names`` or from the columns of
+        DataFrames.
 
     Raises
     ------
@@ -38,7 +40,8 @@ def from_anndata(adata, modalities, *, kinds=None, present=None, groups=None):
 
     Notes
     -----
-    A backed sparse matrix that is stored by columns (CSC) is read whole, since its rows lie scattered in the file.
+    A backed sparse matrix that is stored by columns (CSC) is read whole, since its rows lie scattered in the
+    file.
 
     Examples
     --------
@@ -79,8 +82,8 @@ def from_mudata(mdata, modalities=None, *, kinds=None, groups=None):
     mdata : mudata.MuData
         The object, in memory or backed, whose modalities share observations.
     modalities : dict of str -> str, default=None
-        Where each modality is: "rna" (short for "rna/X"), "prot/obsm/X_pca", "rna/layers/counts", or a place of the whole object,
-        "obs" and "obsm/X_joint". The X of every modality when None.
+        Where each modality is: "rna" (short for "rna/X"), "prot/obsm/X_pca", "rna/layers/counts", or a place
+        of the whole object, "obs" and "obsm/X_joint". The X of every modality when None.
     kinds : dict of str -> str, default=None
         Declared kinds, for what shapes leave in doubt.
     groups : column of ``mdata.obs`` or array-like of shape (n_obs,), default=None
@@ -121,7 +124,9 @@ def from_mudata(mdata, modalities=None, *, kinds=None, groups=None):
         part, _, rest = location.partition("/")
         if part not in mdata.mod:
             if part not in ("obs", "obsm"):
-                raise messages.unknown_location(name, location, [*mdata.mod, "obs", *_keys(mdata, "obsm")])
+                # A key of obsm that is a modality's name holds which cells it has.
+                own = [f"obsm/{key}" for key in mdata.obsm if key not in mdata.mod]
+                raise messages.unknown_location(name, location, [*mdata.mod, "obs", *own])
             data[name], features = _locate(mdata, name, location, (kinds or {}).get(name))
         else:
             adata = mdata.mod[part]
@@ -187,7 +192,9 @@ def _matrix(adata):
     # A view's own X is read whole. AnnData has no public name for what a view shows.
     parent = adata._adata_ref
     value = _plain(parent.X)
-    rows, columns = (np.arange(size)[chosen] for chosen, size in zip((adata._oidx, adata._vidx), parent.shape, strict=True))
+    rows, columns = (
+        np.arange(size)[chosen] for chosen, size in zip((adata._oidx, adata._vidx), parent.shape, strict=True)
+    )
     all_columns = np.array_equal(columns, np.arange(parent.n_vars))
     if isinstance(value, LazyArray):
         return (value if all_columns else select_columns(value, columns)).select(rows)

@@ -1,10 +1,11 @@
-"""Where lazy arrays read from: memory maps, HDF5, zarr, sparse matrices in files, and any object that reads rows.
+"""Where lazy arrays read from: memory maps, HDF5, zarr, sparse matrices in files, any object with rows.
 
 A file is held by its path and re-opened in each process, so a pickle never carries data or open handles.
 """
 
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,8 +22,8 @@ _JOBLIB_FOLDER = "joblib_memmapping_folder_"
 class RowSource:
     """What a LazyArray needs: ``shape``, ``dtype`` and ``read(rows)``; readers of files derive from it.
 
-    `read` is given sorted, unique, non-negative rows (an int array, never empty) and returns them in memory: an
-    ndarray, or a CSR array where ``is_sparse``. `location` names the source in messages.
+    `read` is given sorted, unique, non-negative rows (an int array, never empty) and returns them in memory:
+    an ndarray, or a CSR array where ``is_sparse``. `location` names the source in messages.
     """
 
     is_sparse = False
@@ -90,7 +91,9 @@ class _FileSource(RowSource):
     def check(self, found):
         """Raise unless the file still holds an array of the shape and data type that it had."""
         if tuple(found.shape) != self.shape or np.dtype(found.dtype) != self.dtype:
-            raise messages.file_changed(self.location, self.shape, self.dtype, tuple(found.shape), found.dtype)
+            raise messages.file_changed(
+                self.location, self.shape, self.dtype, tuple(found.shape), found.dtype
+            )
         return found
 
     def check_exists(self):
@@ -162,7 +165,8 @@ class ZarrSource(_FileSource):
         if self._live is None or self._pid != os.getpid():
             zarr = import_optional("zarr", extra="singlecell", who=f"Reading {self.location}")
             self.check_exists()
-            store = self.location if os.path.isdir(self.location) else zarr.storage.ZipStore(self.location, mode="r")  # noqa: PTH112
+            is_folder = Path(self.location).is_dir()
+            store = self.location if is_folder else zarr.storage.ZipStore(self.location, mode="r")
             try:
                 array = zarr.open_array(store=store, path=self.name, mode="r")
             except FileNotFoundError as error:
@@ -172,7 +176,10 @@ class ZarrSource(_FileSource):
 
 
 def _zarr_path(array):
-    """Path of the directory or zip file that holds a zarr array; None for other stores, which pickle by themselves."""
+    """Path of the directory or zip file that holds a zarr array.
+
+    None for other stores, which pickle by themselves.
+    """
     if type(array.store).__name__ == "ZipStore":
         return array.store.path
     return getattr(array.store, "root", None)
@@ -276,5 +283,7 @@ def find_source(array):
     if package == "anndata" and hasattr(array, "group"):
         if array.format != "csr":
             raise messages.stored_by_columns(array)
-        return CSRSource(*(find_source(array.group[part]) for part in ("data", "indices", "indptr")), array.shape)
+        return CSRSource(
+            *(find_source(array.group[part]) for part in ("data", "indices", "indptr")), array.shape
+        )
     return ObjectSource(array)

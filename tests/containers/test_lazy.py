@@ -4,6 +4,7 @@ import builtins
 import os
 import pickle
 import sys
+from pathlib import Path
 
 import anndata
 import h5py
@@ -60,7 +61,9 @@ def write_source(kind, folder):
             file.create_dataset("group/data", data=VALUES, chunks=(7, 4), compression="gzip")
         return h5py.File(path, "r")["group/data"]
     if kind == "zarr":
-        array = zarr.create_array(store=str(path), name="inside/x", shape=VALUES.shape, chunks=(7, 4), dtype="f4")
+        array = zarr.create_array(
+            store=str(path), name="inside/x", shape=VALUES.shape, chunks=(7, 4), dtype="f4"
+        )
         array[:] = VALUES
         return array
     if kind == "zip of zarr":
@@ -114,7 +117,14 @@ def test_rows_in_any_order_are_those_of_the_array(lazy, rows):
 
 @pytest.mark.parametrize(
     "key",
-    [slice(3, 30, 4), slice(None, None, -1), slice(5, 5), VALUES[:, 0] > 0, [2, 1], (np.array([9, 1]), Ellipsis)],
+    [
+        slice(3, 30, 4),
+        slice(None, None, -1),
+        slice(5, 5),
+        VALUES[:, 0] > 0,
+        [2, 1],
+        (np.array([9, 1]), Ellipsis),
+    ],
     ids=["step", "reversed", "empty", "mask", "list", "with ellipsis"],
 )
 def test_every_row_selector_works(lazy, key):
@@ -127,7 +137,10 @@ def test_every_row_selector_works(lazy, key):
 
 
 def test_looks_like_an_array(lazy):
-    """Shape, data type, axes and length are those of the source; one row has no sample axis unless it is sparse."""
+    """Shape, data type, axes and length are those of the source.
+
+    One row has no sample axis unless it is sparse.
+    """
     assert (lazy.shape, lazy.dtype, lazy.ndim, len(lazy)) == (VALUES.shape, np.dtype("f4"), 2, N_ROWS)
     assert lazy[-2].shape == ((1, 6) if lazy.is_sparse else (6,))
     np.testing.assert_array_equal(dense(lazy[-2]).ravel(), VALUES[-2])
@@ -173,7 +186,8 @@ def read_in_worker(lazy, rows, array):
 def test_workers_read_from_the_file(tmp_path):
     """Two other processes read shuffled and repeated rows of every kind of file.
 
-    The files that joblib makes of arrays in memory are deleted after the call, so nothing may hold on to their paths.
+    The files that joblib makes of arrays in memory are deleted after the call, so nothing may hold on to
+    their paths.
     """
     arrays = [LazyArray(write_source(kind, tmp_path)).select(SHUFFLED) for kind in FILES]
     rows = [4, 0, 4, 1]
@@ -268,7 +282,7 @@ def test_a_file_that_is_gone_is_named(kind, tmp_path):
     source = write_source(kind, tmp_path)
     lazy = pickle.loads(pickle.dumps(LazyArray(source)))
     path = lazy.source.location
-    os.rename(path, f"{path}.moved")
+    Path(path).rename(f"{path}.moved")
 
     with pytest.raises(FileNotFoundError, match="is gone: '.*Put it back") as caught:
         lazy[:2]
@@ -297,8 +311,7 @@ def test_an_h5_file_of_another_shape_is_an_error(tmp_path):
         file["other"] = VALUES
     with pytest.raises(FileNotFoundError, match="no longer holds '/group/data'"):
         lazy[:2]
-    with open(path, "wb") as file:
-        file.write(b"something else")
+    Path(path).write_bytes(b"something else")
     with pytest.raises(OSError, match=r"cannot be opened for reading: '.*file'"):
         lazy[:2]
 
@@ -306,8 +319,10 @@ def test_an_h5_file_of_another_shape_is_an_error(tmp_path):
 def test_a_zarr_array_that_is_gone_is_named(tmp_path):
     """A directory without the array raises with path and name; one of another shape with both shapes."""
     write_source("zarr", tmp_path)
-    copy = pickle.loads(pickle.dumps(LazyArray(zarr.open_array(store=str(tmp_path / "zarr.file"), path="inside/x"))))
-    os.rename(tmp_path / "zarr.file" / "inside", tmp_path / "zarr.file" / "elsewhere")
+    copy = pickle.loads(
+        pickle.dumps(LazyArray(zarr.open_array(store=str(tmp_path / "zarr.file"), path="inside/x")))
+    )
+    (tmp_path / "zarr.file" / "inside").rename(tmp_path / "elsewhere")
     with pytest.raises(FileNotFoundError, match="no longer holds 'inside/x'"):
         copy[:2]
     zarr.create_array(store=str(tmp_path / "zarr.file"), name="inside/x", shape=(3, 6), dtype="f4")
@@ -351,10 +366,19 @@ class _Hide:
 
 
 def test_what_is_lazy(tmp_path):
-    """Memory maps of files and foreign readers are lazy; arrays, tables, columns, scalars and tensors are not."""
+    """Memory maps of files and foreign readers are lazy.
+
+    Arrays, tables, columns, scalars and tensors are not.
+    """
     tensor = type("Tensor", (CountingReader,), {"__module__": "torch"})(VALUES)
     memmap = write_source("memmap", tmp_path)
-    lazy = [memmap, memmap[4:9], write_source("h5py", tmp_path), CountingReader(VALUES), LazyArray(VALUES.view(_Reader))]
+    lazy = [
+        memmap,
+        memmap[4:9],
+        write_source("h5py", tmp_path),
+        CountingReader(VALUES),
+        LazyArray(VALUES.view(_Reader)),
+    ]
     ordinary = [
         VALUES,
         sparse.csr_array(VALUES),
