@@ -4,6 +4,7 @@ import numpy as np
 
 from skmm.containers import _validation as messages
 from skmm.containers._lazy import LazyArray, is_lazy
+from skmm.containers._state import freeze
 
 
 def _instance_rows(starts, lengths):
@@ -270,6 +271,10 @@ class BagArray:
         for row, bag in enumerate(self):
             bags[row] = bag
         return bags
+
+    def __getstate__(self):
+        """State that is the same for equal bags, so that ``joblib.hash`` is stable."""
+        return {"_values": freeze(self._values), "_offsets": freeze(self._offsets)}
 
     def __repr__(self):
         """Counts, shape and data type."""

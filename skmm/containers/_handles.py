@@ -1,11 +1,13 @@
 """Light handles: how a ModalityDict passes through code that only knows 2-D object arrays."""
 
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import numpy as np
+import pandas as pd
 
 from skmm.containers import _validation as messages
 from skmm.containers._rows import stack_rows, take_rows
+from skmm.containers._schema import Schema
 
 
 class ModalityHandle:
@@ -29,8 +31,7 @@ def to_handles(X):
     """Object array (n_samples, n_modalities) of handles to the entries of ``X``."""
     handles = np.empty(X.shape, dtype=object)
     for column, name in enumerate(X.modalities):
-        for row in range(len(X)):
-            handles[row, column] = ModalityHandle(X, row, name)
+        handles[:, column] = list(map(ModalityHandle, repeat(X), range(len(X)), repeat(name)))
     return handles
 
 
@@ -66,21 +67,27 @@ def from_handles(handles):
     if whole and len(parents) == 1:
         return parents[0][names][rows]
     parts = {name: _gather(name, *where) for name, *where in columns}
-    first = parents[0]
+    data = {name: values for name, (values, _) in parts.items()}
     ids = groups = None
     if whole:
         ids = _gather_labels([parent.index for parent in parents], owners, rows)
         groups = _gather_labels([parent.groups for parent in parents], owners, rows)
-    return type(first)(
-        {name: values for name, (values, _) in parts.items()},
-        kinds={name: first.kinds[name] for name in names},
-        present={name: present for name, (_, present) in parts.items()},
-        feature_names={
-            name: first.feature_names[name] for name in names if first.feature_names[name] is not None
-        },
-        index=ids,
-        groups=groups,
+    else:
+        data = {name: _without_ids(values) for name, values in data.items()}
+    firsts = {name: theirs[0] for name, theirs, _, _ in columns}
+    return parents[0]._build(
+        data,
+        {name: first.kinds[name] for name, first in firsts.items()},
+        np.column_stack([present for _, present in parts.values()]),
+        {name: first.feature_names[name] for name, first in firsts.items()},
+        ids,
+        groups,
     )
+
+
+def _without_ids(values):
+    """A DataFrame whose index only counts rows; all else as it is."""
+    return values.reset_index(drop=True) if isinstance(values, pd.DataFrame) else values
 
 
 def _column(handles):
@@ -104,26 +111,39 @@ def _column(handles):
 
 def _gather(name, parents, owners, rows):
     """Values and presence of one modality out of several parents, in the order of the handles."""
-    order = np.argsort(owners, kind="stable")
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    bounds = np.searchsorted(owners[order], np.arange(len(parents) + 1))
-    pieces = [rows[order[start:stop]] for start, stop in pairwise(bounds)]
     if len(parents) == 1:
-        values = take_rows(parents[0][name], rows)
-    else:
-        stacked = stack_rows(
-            [take_rows(parent[name], piece) for parent, piece in zip(parents, pieces, strict=True)]
-        )
-        values = take_rows(stacked, back)
-    present = np.concatenate(
-        [parent.is_present(name)[piece] for parent, piece in zip(parents, pieces, strict=True)]
-    )[back]
-    return values, present
+        return take_rows(parents[0][name], rows), parents[0].is_present(name)[rows]
+    parents = _alike(name, parents)
+    pieces, back = _by_owner(owners, rows, len(parents))
+    stacked = stack_rows(
+        [take_rows(parent[name], piece) for parent, piece in zip(parents, pieces, strict=True)]
+    )
+    present = [parent.is_present(name)[piece] for parent, piece in zip(parents, pieces, strict=True)]
+    return take_rows(stacked, back), np.concatenate(present)[back]
+
+
+def _by_owner(owners, rows, n_parents):
+    """Rows of each parent, and the order that brings them back to that of the handles."""
+    order = np.argsort(owners, kind="stable")
+    bounds = np.searchsorted(owners[order], np.arange(n_parents + 1))
+    return [rows[order[start:stop]] for start, stop in pairwise(bounds)], np.argsort(order)
+
+
+def _alike(name, parents):
+    """Parents in which a name means the same."""
+    schema = Schema.of(parents[0][[name]])
+    try:
+        return [schema.align(parent[[name]]) for parent in parents]
+    except ValueError as error:
+        raise messages.broken_handles(f"the ModalityDicts that it comes from differ ({error})") from error
 
 
 def _gather_labels(labels, owners, rows):
     """Sample ids or groups of several parents; None where one of them has none."""
     if any(label is None for label in labels):
         return None
-    return np.array([labels[owner][row] for owner, row in zip(owners, rows, strict=True)])
+    pieces, back = _by_owner(owners, rows, len(labels))
+    chosen = [label[piece] for label, piece in zip(labels, pieces, strict=True)]
+    if isinstance(chosen[0], pd.Index):
+        return chosen[0].append(chosen[1:])[back]
+    return np.concatenate(chosen)[back]

@@ -144,31 +144,26 @@ def check_numeric(value, name):
     if sp.issparse(value):
         return value
     if isinstance(value, pd.DataFrame):
-        numeric = [
-            pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
-            for dtype in value.dtypes
-        ]
-        if not all(numeric):
-            columns = [column for column, ok in zip(value.columns, numeric, strict=True) if not ok]
-            raise messages.not_numeric(
-                name, [column for column in columns if not _converts(value[column])] or columns
-            )
-        return value.to_numpy(dtype=_float_dtype(value), na_value=np.nan)
+        dtypes = set(value.dtypes)
+        if not all(pd.api.types.is_numeric_dtype(dtype) for dtype in dtypes):
+            columns = [(column, value.iloc[:, position]) for position, column in enumerate(value.columns)]
+            failing = [column for column, values in columns if not _is_numeric(values)]
+            if failing:
+                raise messages.not_numeric(name, failing)
+        dtype = np.float32 if dtypes == {np.dtype(np.float32)} else np.float64
+        return value.to_numpy(dtype=dtype, na_value=np.nan)
     if value.dtype.kind not in "biuf":
-        failing = [column for column in range(value.shape[1]) if not _converts(value[:, column])]
+        failing = [column for column in range(value.shape[1]) if not _is_numeric(value[:, column])]
         if failing:
             raise messages.not_numeric(name, failing)
         return value.astype(np.float64)
     return value
 
 
-def _float_dtype(frame):
-    """float32 where every column is, float64 otherwise."""
-    return np.float32 if all(dtype == np.float32 for dtype in frame.dtypes) else np.float64
-
-
-def _converts(column):
-    """Whether a column of objects holds numbers only."""
+def _is_numeric(column):
+    """Whether a column is of numbers, or of objects that are numbers."""
+    if column.dtype != object:
+        return pd.api.types.is_numeric_dtype(column.dtype)
     try:
         np.asarray(column).astype(np.float64)
     except (TypeError, ValueError):
@@ -191,7 +186,11 @@ def check_finite(value, present, name, rows=None):
         Numbers of the rows in the caller's data, for messages.
     """
     data = value.data if sp.issparse(value) else value
-    if data.dtype.kind not in "fc" or np.isfinite(data.sum()):
+    if data.dtype.kind not in "fc":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):  # told apart below
+        total = data.sum()
+    if np.isfinite(total):
         return  # a finite sum has finite terms only
     if sp.issparse(value):
         csr = value.tocsr()

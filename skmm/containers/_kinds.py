@@ -1,6 +1,7 @@
 """Kinds of modalities: inferred only where there is no doubt, and the form in which each is stored."""
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import scipy.sparse as sp
 from skmm.containers import _validation as messages
 from skmm.containers._bag_array import BagArray
 from skmm.containers._lazy import LazyArray, is_lazy
+from skmm.containers._rows import placeholder
 
 KINDS = ("table", "image", "volume", "bag", "text")
 CHANNELS = (1, 3, 4)
@@ -20,6 +22,14 @@ def is_missing(value):
     if value is None:
         return True
     return not hasattr(value, "__len__") and np.ndim(value) == 0 and bool(pd.isna(value))
+
+
+def from_torch(value):
+    """A tensor as an ndarray, wherever it is; all else as it is."""
+    if type(value).__module__.partition(".")[0] != "torch":
+        return value
+    value = value.detach().cpu()
+    return (value.float() if value.is_floating_point() and value.itemsize < 4 else value).numpy()
 
 
 def coerce(value, name, kind=None):
@@ -41,18 +51,20 @@ def coerce(value, name, kind=None):
     """
     if kind is not None and kind not in KINDS:
         raise messages.unknown_kind(name, kind, KINDS)
-    if type(value).__module__.partition(".")[0] == "torch":
-        value = value.detach().cpu().numpy()
+    value = from_torch(value)
     if isinstance(value, np.ma.MaskedArray):
         raise messages.masked_array(name)
     if isinstance(value, BagArray):
         if kind not in (None, "bag"):
             raise messages.kind_does_not_fit(name, kind, "a BagArray")
+        _check_numbers(value, name, "bag")
         return value, "bag", None
     if sp.issparse(value):
         if kind not in (None, "table"):
             raise messages.kind_does_not_fit(name, kind, "a sparse matrix")
-        return _check_table(value if value.format in ("csr", "csc") else value.tocsr(), name), "table", None
+        if value.ndim != 2:
+            raise messages.kind_does_not_fit(name, "table", f"a sparse array of shape {value.shape}")
+        return _check_table(value.tocsr(), name), "table", None  # rows of other formats are slow to select
     if isinstance(value, pd.DataFrame):
         if kind not in (None, "table"):
             raise messages.kind_does_not_fit(name, kind, "a DataFrame")
@@ -60,13 +72,15 @@ def coerce(value, name, kind=None):
     if isinstance(value, pd.Series):
         if kind == "table":
             return value.to_frame(), "table", None
+        if isinstance(value.dtype, pd.CategoricalDtype) and kind is None:
+            raise messages.one_dimensional(name)
         return _coerce_sequence(value.tolist(), name, kind)
     if is_lazy(value):
         return *_coerce_array(value if isinstance(value, LazyArray) else LazyArray(value), name, kind), None
     if isinstance(value, np.ndarray):
         if value.ndim == 1 and value.dtype.kind in "OUST":
             return _coerce_sequence(value.tolist(), name, kind)
-        return *_coerce_array(value, name, kind), None
+        return *_coerce_array(np.asarray(value), name, kind), None
     if isinstance(value, (str, bytes, Mapping)) or not (
         hasattr(value, "__len__") and hasattr(value, "__getitem__")
     ):
@@ -78,9 +92,18 @@ def _check_table(value, name):
     """A table has features, and no complex ones."""
     if value.shape[1] == 0:
         raise messages.no_features(name)
-    if getattr(value, "dtype", np.dtype(float)).kind == "c":
+    dtypes = set(value.dtypes) if isinstance(value, pd.DataFrame) else {value.dtype}
+    if any(dtype.kind == "c" for dtype in dtypes):
         raise messages.complex_numbers(name)
+    if any(dtype.kind == "V" for dtype in dtypes):
+        raise messages.structured(name)
     return value
+
+
+def _check_numbers(value, name, kind):
+    """Images, volumes and bags hold real numbers."""
+    if value.dtype.kind not in "biuf":
+        raise messages.not_numbers(name, kind, value.dtype)
 
 
 def _coerce_array(value, name, kind):
@@ -95,13 +118,16 @@ def _coerce_array(value, name, kind):
             raise messages.channels_first(name, value.shape)
         raise messages.doubtful_kind(name, f"an array with {value.ndim} axes", ("bag", "volume"))
     kind = kind or inferred
-    axes = {"table": (2,), "image": (3, 4), "volume": (4, 5), "text": ()}
-    if kind == "bag":
-        return BagArray._from_stack(value), "bag"
+    axes = {"table": (2,), "image": (3, 4), "volume": (4, 5), "bag": range(2, 100), "text": ()}
     if value.ndim not in axes[kind]:
         raise messages.kind_does_not_fit(name, kind, f"an array of shape {value.shape}")
     if kind == "table":
         return _check_table(value, name), kind
+    _check_numbers(value, name, kind)
+    if 0 in value.shape[1 + (kind == "bag") :]:
+        raise messages.empty_entries(name, kind, value.shape)
+    if kind == "bag":
+        return BagArray._from_stack(value), kind
     return value, kind
 
 
@@ -117,9 +143,9 @@ def _coerce_sequence(entries, name, kind):
     present = np.fromiter((not is_missing(entry) for entry in entries), dtype=bool, count=len(entries))
     first = next((entry for entry in entries if not is_missing(entry)), None)
     if first is None:
-        if kind not in ("text", "image"):
+        if kind is None:
             raise messages.all_entries_missing(name)
-        return np.full(len(entries), None, dtype=object), kind, present
+        return _all_missing(kind, len(entries)), kind, present
     if isinstance(first, str):
         return _coerce_text(entries, present, name, kind), "text", present
     if np.ndim(first) == 0:
@@ -133,12 +159,13 @@ def _coerce_sequence(entries, name, kind):
             )
         raise (
             messages.one_dimensional(name)
-            if isinstance(first, (int, float, np.number))
-            else messages.not_a_modality(name, entries)
+            if isinstance(first, (int, float, np.number, np.bool_, np.datetime64, date, timedelta))
+            else messages.mixed_sequence(name, int(np.argmax(present)), first)
         )
     if kind == "text":
         raise messages.kind_does_not_fit(name, kind, f"a sequence of {type(first).__name__}")
     nested_lists = not hasattr(first, "dtype")
+    entries = [from_torch(entry) for entry in entries]
     arrays = [
         _as_entry(entry, row, name) if ok else None
         for row, (entry, ok) in enumerate(zip(entries, present, strict=True))
@@ -157,7 +184,18 @@ def _coerce_sequence(entries, name, kind):
         raise messages.kind_does_not_fit(
             name, kind, f"rows of different lengths: {messages.shown(sorted(set(shapes)))}"
         )
+    wrong = next(
+        (shape for shape in shapes if len(shape) not in {"image": (2, 3), "volume": (3, 4)}[kind]), None
+    )
+    if wrong is not None:
+        raise messages.kind_does_not_fit(name, kind, f"a sequence with an array of shape {wrong}")
     return _object_array(arrays), kind, present
+
+
+def _all_missing(kind, n_samples):
+    """What a modality of a declared kind holds where nothing is known of its shape."""
+    shape = {"table": (1,), "volume": (1, 1, 1, 1)}.get(kind, ())
+    return placeholder(kind, (None,) if kind == "image" else shape, n_samples)
 
 
 def _as_entry(entry, row, name):
@@ -177,7 +215,7 @@ def _coerce_text(entries, present, name, kind):
     for row, (entry, ok) in enumerate(zip(entries, present, strict=True)):
         if ok and not isinstance(entry, str):
             raise messages.mixed_sequence(name, row, entry)
-    return _object_array([entry if ok else None for entry, ok in zip(entries, present, strict=True)])
+    return _object_array([str(entry) if ok else None for entry, ok in zip(entries, present, strict=True)])
 
 
 def _object_array(entries):

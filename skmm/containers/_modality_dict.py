@@ -10,11 +10,15 @@ from skmm.containers import _validation as messages
 from skmm.containers._handles import to_handles
 from skmm.containers._parts import (
     apply_masks,
+    are_names,
     check_feature_names,
     check_groups,
+    check_options,
     collect,
     common_index,
     frozen,
+    label_frames,
+    rows_of_ids,
     same_labels,
 )
 from skmm.containers._repr import html_repr, text_repr
@@ -29,14 +33,9 @@ class _Loc:
         self._X = X
 
     def __getitem__(self, ids):
-        index = self._X.index
-        if index is None:
+        if self._X.index is None:
             raise messages.no_index()
-        ids = [ids] if isinstance(ids, (str, bytes)) or not hasattr(ids, "__len__") else list(ids)
-        unknown = [label for label in ids if label not in index]
-        if unknown:
-            raise messages.unknown_ids(unknown)
-        return self._X[index.get_indexer_for(ids)]
+        return self._X[rows_of_ids(self._X.index, ids)]
 
 
 class ModalityDict(Mapping):
@@ -114,6 +113,7 @@ class ModalityDict(Mapping):
     """
 
     def __init__(self, X, *, kinds=None, present=None, feature_names=None, index=None, groups=None):
+        check_options(kinds=kinds, present=present, feature_names=feature_names)
         if isinstance(X, ModalityDict):
             kinds = {**X._kinds, **(kinds or {})}
             known_names = {name: names for name, names in X._feature_names.items() if names is not None}
@@ -122,17 +122,17 @@ class ModalityDict(Mapping):
             groups = X._groups if groups is None else groups
         elif not isinstance(X, Mapping) or sp.issparse(X):  # SciPy's DOK matrices are dict subclasses
             raise messages.not_a_mapping(X)
-        if not X.keys():
+        if not list(X):
             raise messages.no_modalities()
         data, self._kinds, entries = collect(X, kinds or {})
         n_samples = n_rows(next(iter(data.values())))
         if isinstance(X, ModalityDict):
             entries = {name: mask & X.is_present(name) for name, mask in entries.items()}
         entries = apply_masks(entries, present or {}, n_samples)
-        self._data = data
+        self._index = common_index(X, index, groups, n_samples)
+        self._data = label_frames(data, self._index)
         self._present = frozen(np.column_stack(list(entries.values())))
         self._feature_names = check_feature_names(data, self._kinds, feature_names or {})
-        self._index = common_index(X, index, n_samples)
         self._groups = check_groups(groups, n_samples)
 
     @classmethod
@@ -395,8 +395,8 @@ class ModalityDict(Mapping):
             if key not in self._data:
                 raise messages.unknown_modality(key, self.modalities)
             return self._data[key]
-        if isinstance(key, (list, pd.Index)) and len(key) and all(isinstance(name, str) for name in key):
-            return self._select_modalities(list(key))
+        if are_names(key):
+            return self._select_modalities([str(name) for name in key])
         return self._select_rows(normalize_rows(key, len(self)))
 
     def _select_modalities(self, names):
@@ -424,6 +424,20 @@ class ModalityDict(Mapping):
             None if self._groups is None else self._groups[rows],
         )
 
+    # A Mapping's own views count X, which counts samples.
+
+    def keys(self):
+        """The names."""
+        return self._data.keys()
+
+    def values(self):
+        """The modalities."""
+        return self._data.values()
+
+    def items(self):
+        """Names and modalities."""
+        return self._data.items()
+
     def __iter__(self):
         """The names."""
         return iter(self._data)
@@ -437,7 +451,7 @@ class ModalityDict(Mapping):
         return isinstance(name, str) and name in self._data
 
     def __eq__(self, other):
-        """Whether present entries, kinds, presence, sample ids and groups are equal, in any order of names."""
+        """Whether present entries and all that travels with them are equal, in any order of names."""
         if not isinstance(other, ModalityDict):
             return NotImplemented
         if len(self) != len(other) or self._kinds != other._kinds:
@@ -446,6 +460,9 @@ class ModalityDict(Mapping):
             return False
         for name in self:
             present = self.is_present(name)
+            names = self._feature_names[name], other._feature_names[name]
+            if not any(part is None for part in names) and not np.array_equal(*names):
+                return False
             if not np.array_equal(present, other.is_present(name)):
                 return False
             if not same_entries(self._data[name], other._data[name], np.flatnonzero(present)):
@@ -466,8 +483,9 @@ class ModalityDict(Mapping):
         return {
             **self.__dict__,
             "_data": data,
-            "_present": np.array(self._present),
+            "_present": freeze(self._present),
             "_index": freeze(self._index),
+            "_groups": freeze(self._groups),
         }
 
     def __setstate__(self, state):

@@ -1,5 +1,7 @@
 """The parts of a ModalityDict, each checked: entries, presence, feature names, sample ids and groups."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -9,10 +11,24 @@ from skmm.containers._presence import entry_presence
 from skmm.containers._rows import n_rows
 
 
+def check_options(**options):
+    """Refuse what is no dict of modality name -> something."""
+    for what, option in options.items():
+        if not isinstance(option, (Mapping, type(None))):
+            raise messages.not_a_dict(what, option)
+
+
 def check_name(name):
-    """Refuse names that nested parameters or keys could not carry."""
+    """A name as a plain str; refused where nested parameters or keys could not carry it."""
     if not isinstance(name, str) or not name or "__" in name:
         raise messages.bad_name(name)
+    return str(name)
+
+
+def are_names(key):
+    """Whether a key is a list (or array) of names, not of rows."""
+    is_list = isinstance(key, (list, pd.Index)) or (isinstance(key, np.ndarray) and key.ndim == 1)
+    return is_list and len(key) > 0 and all(isinstance(name, str) for name in key)
 
 
 def collect(X, kinds):
@@ -22,7 +38,7 @@ def collect(X, kinds):
         raise messages.unknown_names("kinds", sorted(unknown), list(X))
     data, inferred, present = {}, {}, {}
     for name, value in X.items():
-        check_name(name)
+        name = check_name(name)  # noqa: PLW2901 - the same name as a plain str
         data[name], inferred[name], entries = coerce(value, name, kinds.get(name))
         present[name] = (
             entry_presence(data[name]) if entries is None else entries & entry_presence(data[name])
@@ -33,11 +49,14 @@ def collect(X, kinds):
     return data, inferred, present
 
 
-def common_index(X, index, n_samples):
-    """Sample ids: the given ones, or those on which the tables agree."""
+def common_index(X, index, groups, n_samples):
+    """Sample ids: the given ones, or those on which the tables (and groups) agree."""
     frames = {name: value.index for name, value in X.items() if isinstance(value, (pd.DataFrame, pd.Series))}
+    has_ids = bool(frames) or index is not None
+    if has_ids and isinstance(groups, pd.Series) and not groups.index.equals(pd.RangeIndex(n_samples)):
+        frames["groups="] = groups.index
     if index is not None:
-        index = pd.Index(index)
+        index = index if isinstance(index, pd.Index) else pd.Index(index)  # flattens a MultiIndex
         if len(index) != n_samples:
             raise messages.wrong_length("index", n_samples, len(index))
         frames = {name: own for name, own in frames.items() if not own.equals(pd.RangeIndex(n_samples))}
@@ -47,6 +66,15 @@ def common_index(X, index, n_samples):
         if not own.equals(frames[first]):
             raise messages.disagreeing_indexes(first, name)
     return frames[first] if frames else None
+
+
+def label_frames(data, index):
+    """Give the sample ids to DataFrames that only count their rows, so that selections still agree on them."""
+    for name, value in data.items():
+        if index is not None and isinstance(value, pd.DataFrame) and not value.index.equals(index):
+            data[name] = value.copy(deep=False)
+            data[name].index = index
+    return data
 
 
 def check_groups(groups, n_samples):
@@ -109,8 +137,21 @@ def frozen(present):
     return present
 
 
+def rows_of_ids(index, ids):
+    """Rows with the given ids, as pandas' ``loc`` takes them: one, several, a slice or a mask."""
+    positions = pd.Series(np.arange(len(index)), index=index)
+    try:
+        return np.atleast_1d(positions.loc[ids])
+    except KeyError as error:
+        several = not isinstance(ids, (str, bytes, tuple, slice)) and hasattr(ids, "__len__")
+        unknown = [label for label in ids if label not in index] if several else [ids]
+        raise messages.unknown_ids(unknown) from error
+
+
 def same_labels(first, second):
     """Whether sample ids or groups agree."""
     if first is None or second is None:
         return first is second
-    return len(first) == len(second) and bool(np.all(np.asarray(first) == np.asarray(second)))
+    if isinstance(first, pd.Index):
+        return first.equals(second)
+    return bool(np.array_equal(first, second))

@@ -17,7 +17,7 @@ def entry_presence(value):
     float arrays in memory maps, of which the first value of each row is looked at.
     """
     if isinstance(value, BagArray):
-        return value.lengths > 0
+        return _bag_presence(value)
     if isinstance(value, pd.DataFrame):
         return _frame_presence(value)
     if isinstance(value, LazyArray):
@@ -26,8 +26,27 @@ def entry_presence(value):
     if sp.issparse(value) or value.dtype.kind in "biuUSc":
         return np.ones(n_rows(value), dtype=bool)
     if value.ndim == 1:  # text, or images of different sizes
-        return np.fromiter((entry is not None for entry in value), dtype=bool, count=len(value))
+        return np.fromiter((not _is_nothing(entry) for entry in value), dtype=bool, count=len(value))
     return _rows_not_all_nan(value, value[(slice(None), *(0,) * (value.ndim - 1))])
+
+
+def _is_nothing(entry):
+    """Whether an entry of a sequence is None, or an array that is NaN throughout."""
+    if not isinstance(entry, np.ndarray):
+        return entry is None
+    return entry.dtype.kind == "f" and bool(np.isnan(entry.flat[:1]).all()) and bool(np.isnan(entry).all())
+
+
+def _bag_presence(bags):
+    """Bags that have instances, not all of them NaN."""
+    present = bags.lengths > 0
+    values = bags.values
+    if isinstance(values, LazyArray) or values.dtype.kind != "f" or 0 in values.shape[1:]:
+        return present
+    first = values[(bags.offsets[:-1][present], *(0,) * (values.ndim - 1))]
+    for row in np.flatnonzero(present)[np.isnan(first)]:
+        present[row] = not np.isnan(bags[row]).all()
+    return present
 
 
 def _frame_presence(frame):

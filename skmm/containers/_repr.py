@@ -13,12 +13,17 @@ def describe(X):
     for column, name in enumerate(X.modalities):
         missing = 1 - X.present[:, column].mean() if n_samples else 0.0
         lines.append(
-            (name, X.kinds[name], _form(X[name]), f"{missing:.0%} missing" if missing else "all present")
+            (
+                name,
+                X.kinds[name],
+                _form(X[name], X.kinds[name]),
+                f"{missing:.0%} missing" if missing else "all present",
+            )
         )
     return lines
 
 
-def _form(value):
+def _form(value, kind):
     """Shape, data type and holder of a modality."""
     if isinstance(value, BagArray):
         lengths = value.lengths
@@ -33,7 +38,7 @@ def _form(value):
     if hasattr(value, "nnz"):
         return f"{shape} {value.dtype}, sparse"
     if not shape:
-        return "different sizes" if any(hasattr(entry, "shape") for entry in value) else "documents"
+        return "documents" if kind == "text" else "different sizes"
     return f"{shape} {value.dtype}"
 
 

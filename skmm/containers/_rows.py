@@ -30,6 +30,8 @@ def normalize_rows(key, n_samples):
     if isinstance(key, (str, bytes)) or not (hasattr(key, "__len__") or hasattr(key, "__array__")):
         raise messages.bad_row_key(key)
     rows = np.asarray(key)
+    if rows.ndim == 0 and rows.dtype.kind in "iu":
+        return normalize_rows(int(rows), n_samples)
     if rows.size == 0 and rows.ndim == 1 and rows.dtype != bool:
         return np.empty(0, dtype=np.intp)
     if rows.ndim != 1 or rows.dtype.kind not in "biu":
@@ -38,10 +40,10 @@ def normalize_rows(key, n_samples):
         if len(rows) != n_samples:
             raise messages.mask_length(n_samples, len(rows))
         return np.flatnonzero(rows)
-    rows = rows.astype(np.intp)
     outside = (rows < -n_samples) | (rows >= n_samples)
     if outside.any():
         raise messages.rows_out_of_range(n_samples, int(rows[outside][0]))
+    rows = rows.astype(np.intp)
     return np.where(rows < 0, rows + n_samples, rows)
 
 
@@ -129,13 +131,12 @@ def _equal(first, second):
     if isinstance(first, BagArray) or isinstance(second, BagArray):
         return first == second if isinstance(first, BagArray) else False
     if isinstance(first, pd.DataFrame) and isinstance(second, pd.DataFrame):
-        return first.reset_index(drop=True).equals(second.reset_index(drop=True))
+        return _equal_frames(first, second)
     if sp.issparse(first) and sp.issparse(second):
-        if first.shape != second.shape:
-            return False
-        difference = sp.csr_array(first) - sp.csr_array(second)
-        both_nan = np.isnan(difference.data.astype(float))
-        return _nan_pattern(first) == _nan_pattern(second) and not np.any(difference.data[~both_nan])
+        first, second = _canonical(first), _canonical(second)
+        return first.shape == second.shape and all(
+            _equal(getattr(first, part), getattr(second, part)) for part in ("indptr", "indices", "data")
+        )
     first, second = (
         value.toarray() if sp.issparse(value) else np.asarray(value) for value in (first, second)
     )
@@ -143,16 +144,26 @@ def _equal(first, second):
         return False
     if "O" in (first.dtype.kind, second.dtype.kind):
         return all(_equal_objects(a, b) for a, b in zip(first.ravel(), second.ravel(), strict=True))
-    return np.array_equal(first, second, equal_nan=first.dtype.kind in "fc" and second.dtype.kind in "fc")
+    return np.array_equal(first, second, equal_nan=first.dtype.kind in "fcmM" and second.dtype.kind in "fcmM")
 
 
-def _nan_pattern(matrix):
-    """Coordinates of the NaN of a sparse matrix."""
-    coo = sp.coo_array(matrix)
-    if coo.dtype.kind != "f":
-        return set()
-    is_nan = np.isnan(coo.data)
-    return set(zip(coo.coords[0][is_nan].tolist(), coo.coords[1][is_nan].tolist(), strict=True))
+def _equal_frames(first, second):
+    """Equality by value of two DataFrames, whatever their data types and indexes."""
+    first, second = first.reset_index(drop=True), second.reset_index(drop=True)
+    if first.equals(second):
+        return True
+    return first.columns.equals(second.columns) and all(
+        _equal(first.iloc[:, column].to_numpy(), second.iloc[:, column].to_numpy())
+        for column in range(first.shape[1])
+    )
+
+
+def _canonical(matrix):
+    """A copy of a sparse matrix in which equal values are stored equally."""
+    csr = sp.csr_array(matrix, copy=True)
+    csr.sum_duplicates()
+    csr.eliminate_zeros()
+    return csr
 
 
 def _equal_objects(first, second):

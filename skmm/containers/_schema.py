@@ -48,7 +48,9 @@ class Schema:
             kinds=X.kinds,
             shapes={name: entry_shape(X[name], X.kinds[name]) for name in X},
             feature_names=X.feature_names,
-            sparse=frozenset(name for name in X if sp.issparse(X[name])),
+            sparse=frozenset(
+                name for name in X if sp.issparse(X[name]) or getattr(X[name], "is_sparse", False)
+            ),
         )
 
     def align(self, X, *, absent="fill", estimator="The estimator"):
@@ -79,32 +81,37 @@ class Schema:
         for name in X:
             self._check(X, name)
         names = [name for name in self.names if name in X]
-        if len(names) == len(self.names) or absent == "leave":
-            return X[names]
-        return self._fill(X)
+        unlike = [name for name in names if not self._has_shape(X, name)]  # and missing for all samples
+        if len(names) < len(self.names) and absent == "fill":
+            return self._fill(X, self.names, unlike)
+        return self._fill(X, names, unlike) if unlike else X[names]
 
     def _check(self, X, name):
         """Raise where one modality differs from that of fit."""
         if X.kinds[name] != self.kinds[name]:
             raise messages.kind_changed(name, self.kinds[name], X.kinds[name])
-        got = entry_shape(X[name], X.kinds[name])
-        if X.is_present(name).any() and not _fits(self.shapes[name], got):
+        if X.is_present(name).any() and not self._has_shape(X, name):
+            got = entry_shape(X[name], X.kinds[name])
             raise messages.shape_changed(name, X.kinds[name], self.shapes[name], got)
         fitted, names = self.feature_names[name], X.feature_names[name]
         if fitted is not None and names is not None and not np.array_equal(fitted, names):
             raise messages.feature_names_changed(name, fitted, names)
 
-    def _fill(self, X):
-        """``X`` with each absent modality missing for all samples."""
+    def _has_shape(self, X, name):
+        """Whether entries have the shape that they had in fit."""
+        return _fits(self.shapes[name], entry_shape(X[name], X.kinds[name]))
+
+    def _fill(self, X, names, unlike):
+        """``X`` with each modality that is absent, or of another shape, missing for all samples."""
         n_samples = len(X)
-        data, present = {}, np.zeros((n_samples, len(self.names)), dtype=bool)
-        for column, name in enumerate(self.names):
-            if name in X:
+        data, present = {}, np.zeros((n_samples, len(names)), dtype=bool)
+        for column, name in enumerate(names):
+            if name in X and name not in unlike:
                 data[name], present[:, column] = X[name], X.is_present(name)
             else:
                 data[name] = placeholder(
                     self.kinds[name], self.shapes[name], n_samples, sparse=name in self.sparse
                 )
-        kinds = {name: self.kinds[name] for name in self.names}
-        feature_names = {name: self.feature_names[name] for name in self.names}
+        kinds = {name: self.kinds[name] for name in names}
+        feature_names = {name: self.feature_names[name] for name in names}
         return X._build(data, kinds, present, feature_names, X.index, X.groups)

@@ -6,6 +6,13 @@ here it is taken apart into columns and ids.
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
+
+
+def plain_order(array):
+    """An array as C orders it, since hashes tell strides; and whether two names stand for one array of objects."""
+    array = np.array(array, order="C") if array.dtype == object else np.ascontiguousarray(array)
+    return array.reshape(-1).reshape(array.shape)  # of axes of length one NumPy keeps odd strides
 
 
 class FrameState:
@@ -17,7 +24,7 @@ class FrameState:
         dtypes = set(frame.dtypes)
         self.homogeneous = len(dtypes) == 1 and isinstance(next(iter(dtypes)), np.dtype)
         if self.homogeneous:
-            self.values = np.ascontiguousarray(frame.to_numpy())
+            self.values = plain_order(frame.to_numpy())
         else:
             self.values = [_column_state(frame.iloc[:, column].array) for column in range(frame.shape[1])]
 
@@ -38,7 +45,7 @@ class IndexState:
         self.tuples = isinstance(index, pd.MultiIndex)
         self.names = list(index.names)
         self.dtype = None if self.tuples else str(index.dtype)
-        self.values = np.array(index.to_numpy(), copy=True)
+        self.values = np.array(index.to_numpy(), order="C")
 
     def restore(self):
         """Build the Index again."""
@@ -49,11 +56,20 @@ class IndexState:
 
 def _column_state(array):
     """A column's values; NumPy's own where that is what pandas wraps."""
-    return (
-        np.ascontiguousarray(array.to_numpy())
-        if isinstance(array, pd.arrays.NumpyExtensionArray)
-        else array.copy()
-    )
+    is_numpy = type(array) is pd.arrays.NumpyExtensionArray  # which that of strings derives from
+    return plain_order(array.to_numpy()) if is_numpy else array.copy()
+
+
+class SparseState:
+    """A sparse matrix by its three arrays, without what SciPy notes of them on the way."""
+
+    def __init__(self, matrix):
+        self.form, self.shape = type(matrix), matrix.shape
+        self.parts = tuple(plain_order(part) for part in (matrix.data, matrix.indices, matrix.indptr))
+
+    def restore(self):
+        """Build the matrix again."""
+        return self.form(self.parts, shape=self.shape)
 
 
 def freeze(value):
@@ -62,9 +78,13 @@ def freeze(value):
         return FrameState(value)
     if isinstance(value, pd.Index):
         return IndexState(value)
+    if sp.issparse(value):
+        return SparseState(value)
+    if isinstance(value, np.ndarray):
+        return plain_order(value)
     return value
 
 
 def thaw(value):
     """Undo ``freeze``."""
-    return value.restore() if isinstance(value, (FrameState, IndexState)) else value
+    return value.restore() if isinstance(value, (FrameState, IndexState, SparseState)) else value

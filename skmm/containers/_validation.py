@@ -40,6 +40,14 @@ def no_modalities():
     )
 
 
+def not_a_dict(what, value):
+    """An argument that says something about each modality is no dict."""
+    return TypeError(
+        f"{what} must be a dict of modality name -> value, as in {what}={{'mri': ...}}. "
+        f"Got {type(value).__name__} instead."
+    )
+
+
 def bad_name(name):
     """A modality's name cannot be used."""
     return ValueError(
@@ -169,8 +177,7 @@ def channels_first(name, shape):
 def one_dimensional(name):
     """A 1-D numeric array may be one feature or one sample."""
     return ValueError(
-        f"Modality {name!r} is one-dimensional and numeric, but a table is two-dimensional, (n_samples, "
-        "n_features). "
+        f"Modality {name!r} is one-dimensional, but a table is two-dimensional, (n_samples, n_features). "
         "Use .to_frame() on a Series or .reshape(-1, 1) on an array."
     )
 
@@ -210,6 +217,25 @@ def complex_numbers(name):
     return ValueError(
         f"Complex data not supported: modality {name!r}. Use real and imaginary part, or modulus, as "
         "features."
+    )
+
+
+def structured(name):
+    """Structured arrays have columns of their own."""
+    return TypeError(f"Modality {name!r} is a structured array. Pass pandas.DataFrame(array) instead.")
+
+
+def not_numbers(name, kind, dtype):
+    """Images, volumes and bags of something else than numbers."""
+    return TypeError(
+        f"Modality {name!r} is of kind {kind!r}, so it must hold real numbers. Got dtype {dtype} instead."
+    )
+
+
+def empty_entries(name, kind, shape):
+    """Images without pixels and the like."""
+    return ValueError(
+        f"Modality {name!r} of kind {kind!r} has entries without values, shape {shape}. Leave it out."
     )
 
 
