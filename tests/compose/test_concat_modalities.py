@@ -284,6 +284,15 @@ def test_what_is_no_numbers_is_refused(modalities, message):
         ConcatModalities().fit(modalities)
 
 
+def test_infinities_of_both_signs_and_large_numbers_raise_no_other_warning():
+    """The sum of large numbers may overflow; only infinities are refused."""
+    with pytest.raises(ValueError, match=r"'rna' contains infinity in 1 rows \(0\)"):
+        ConcatModalities().fit({"rna": np.array([[np.inf, -np.inf], [1.0, 2.0]])})
+    large = np.full((4, 2), 3e38, dtype=np.float32)
+
+    np.testing.assert_array_equal(ConcatModalities().fit_transform({"rna": large}), large)
+
+
 def test_bad_rows_at_transform_are_named(X):
     """NaN and infinities are found at transform too, by the rows of the data that came."""
     concat = ConcatModalities().fit(X)
