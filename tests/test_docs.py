@@ -8,8 +8,8 @@ import pytest
 import skmm
 
 ROOT = Path(skmm.__file__).parents[1]
-PAGES = sorted((ROOT / "docs").rglob("*.rst"))
-PAGES = [path for path in PAGES if not {"_build", "generated", "gallery"} & set(path.parts)]
+PAGES = sorted((ROOT / "docs").glob("*.rst"))  # generated pages lie in folders of their own
+PAGES = [path for path in PAGES if path.name != "sg_execution_times.rst"]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
