@@ -87,11 +87,11 @@ def compare_modalities(
 ):
     """Score an estimator refitted on subsets of the modalities, all on the same folds.
 
-    For each subset the estimator is cloned, what its parameters declare for other modalities is left out (so that
-    a ModalityTransformer, ``hidden={...}`` or a dict of encoders inside a Pipeline may name them all; give dicts
-    rather than lists in the order of the modalities), and it is fitted and scored on ``X[subset]``. All samples
-    stay in every subset, so that the scores compare: those that have none of its modalities are predicted from the
-    class prior, and are counted as ``n_without``.
+    For each subset the estimator is cloned, what its parameters declare for other modalities is left out (so
+    that a ModalityTransformer, ``hidden={...}`` or a dict of encoders inside a Pipeline may name them all;
+    give dicts rather than lists in the order of the modalities), and it is fitted and scored on
+    ``X[subset]``. All samples stay in every subset, so that the scores compare: those that have none of its
+    modalities are predicted from the class prior, and are counted as ``n_without``.
 
     Parameters
     ----------
