@@ -123,9 +123,16 @@ def take_or_missing(value, rows):
 
 def _frame_or_missing(frame, absent):
     """Put missing values into rows of a DataFrame that may be changed, where a column can hold them."""
-    can_hold = [not (isinstance(dtype, np.dtype) and dtype.kind in "biu") for dtype in frame.dtypes]
+    can_hold = [_can_hold_missing(dtype) for dtype in frame.dtypes]
     frame.iloc[np.flatnonzero(absent), np.flatnonzero(can_hold)] = np.nan
     return frame
+
+
+def _can_hold_missing(dtype):
+    """Whether a column can be given missing values without a change of its data type."""
+    if isinstance(dtype, np.dtype):
+        return dtype.kind not in "biu"
+    return not isinstance(dtype, (pd.SparseDtype, pd.IntervalDtype))
 
 
 def gather_bags(name, value, samples, n_samples):

@@ -15,6 +15,7 @@ from skmm.containers import _validation_sources as messages
 
 _GAP_BYTES = 1 << 16  # reading this much in vain takes about as long as one more call to HDF5
 _RUN_BYTES = 1 << 24  # at most this much is read in one call where rows are picked out of it
+_FEW_ROWS = 16  # for which a call to HDF5 is not worth while
 # joblib hands large arrays to its workers through files that it deletes: arrays in memory, seen from outside.
 _JOBLIB_FOLDER = "joblib_memmapping_folder_"
 
@@ -103,19 +104,24 @@ class _FileSource(RowSource):
 
 
 class MemmapSource(_FileSource):
-    """A part of a file in NumPy's binary layout; opened anew for each read, so that no pages stay mapped."""
+    """A part of a file in NumPy's binary layout."""
 
     def __init__(self, path, shape, dtype, offset, order):
         super().__init__(path, shape, dtype)
         self.offset, self.order = int(offset), order
 
     def open(self):
-        """Map the file into memory."""
+        """Map the file into memory; a map is kept while the file stays as it is, since new ones are slow."""
+        stamp = file_stamp(self.location)
+        if self._live is not None and self._live[0] == stamp:
+            return self._live[1]
         self.check_exists()
         try:
-            return np.memmap(self.location, self.dtype, "r", self.offset, self.shape, self.order)
+            array = np.memmap(self.location, self.dtype, "r", self.offset, self.shape, self.order)
         except ValueError as error:  # shorter than it was: reading would kill the process
             raise messages.file_too_short(self.location, self.shape, self.dtype) from error
+        self._keep((stamp, array))
+        return array
 
     def read(self, rows):
         """Copy rows out of the map."""
@@ -145,9 +151,12 @@ class H5Source(_FileSource):
             return self._read(self.check(file[self.name]), rows)
 
     def _read(self, dataset, rows):
-        """Read rows in slices, since HDF5 is slow at picking single ones."""
+        """Read rows in slices where each is of many rows, else let h5py pick them."""
+        runs = list(iter_runs(rows, row_bytes(self)))
+        if len(runs) > 1 and len(runs) * _FEW_ROWS > len(rows):
+            return dataset[rows]
         out = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
-        for start, stop in iter_runs(rows, row_bytes(self)):
+        for start, stop in runs:
             run = rows[start:stop]
             out[start:stop] = dataset[int(run[0]) : int(run[-1]) + 1][run - run[0]]
         return out

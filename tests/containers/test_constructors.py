@@ -225,6 +225,31 @@ def test_every_form_is_joined():
 _IDS = st.lists(st.integers(0, 6), unique=True, min_size=1)
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.array([1, None], dtype="Int64"),
+        pd.array(["x", "y"], dtype="string"),
+        pd.Categorical(["u", "v"]),
+        pd.date_range("2020", periods=2, tz="UTC"),
+        pd.array([True, False]),
+        pd.arrays.SparseArray([0.0, 1.0]),
+        pd.interval_range(0, 2),
+        np.array([1, 2], dtype="u1"),
+        np.array([True, False]),
+    ],
+    ids=lambda column: str(column.dtype),
+)
+def test_types_of_columns_stay(column):
+    """No data type changes where a sample lacks the table, and its row is missing."""
+    table = pd.DataFrame({"c": column, "d": [1.0, 2.0]}, index=["x", "y"])
+    X = from_tables({"other": (["z"], np.ones((1, 1))), "table": table})
+
+    assert X["table"].dtypes.tolist() == table.dtypes.tolist()
+    assert X.is_present("table").tolist() == [False, True, True]
+    pd.testing.assert_frame_equal(X["table"].iloc[1:], table)
+
+
 @given(first=_IDS, second=_IDS, how=st.sampled_from(["outer", "inner", "left"]))
 @settings(max_examples=60, deadline=None)
 def test_every_row_meets_its_id(first, second, how):
