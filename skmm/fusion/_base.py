@@ -431,6 +431,7 @@ class BaseFusionClassifier(
             raise
         self.history_ = history_frame(self.net_)
         self.best_epoch_ = None if best is None else best.best_epoch_
+        self.validation_rows_ = None if held_out is None else np.sort(rows[held_out])
         self._n_features_out = self._run(X[rows[:1]], lambda output: output.logits if output.fused is None else output.fused).shape[1]
         return self
 

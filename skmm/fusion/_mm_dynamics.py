@@ -226,6 +226,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         "valid_accuracy"; besides the scores of callbacks.
     best_epoch_ : int or None
         Epoch whose weights early stopping restored.
+    validation_rows_ : ndarray of int or None
+        Rows of X that early stopping held out; None without it.
     net_ : skorch.NeuralNetClassifier
         The trained net; its ``module_`` is the network.
     n_features_in_ : int
