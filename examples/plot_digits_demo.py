@@ -53,10 +53,16 @@ prepare = ModalityTransformer(
     }
 )
 estimators = {
-    "late fusion, average": LateFusionClassifier(),
-    "late fusion, stacking": LateFusionClassifier(method="stacking"),
+    "averaged classifiers": LateFusionClassifier(),
+    "stacked classifiers": LateFusionClassifier(method="stacking"),
     "MM dynamics": Pipeline(
-        [("prepare", prepare), ("fuse", MMDynamicsClassifier(hidden=64, max_epochs=40, random_state=0))]
+        [
+            ("prepare", prepare),
+            (
+                "fuse",
+                MMDynamicsClassifier(hidden=64, max_epochs=30, batch_size=64, lr=3e-3, modality_dropout=0.2),
+            ),
+        ]
     ),
 }
 

@@ -83,18 +83,6 @@ def modalities(make_modalities):
     return make_modalities()
 
 
-@pytest.fixture
-def tables(make_modalities):
-    """Thirty samples: a dense and a sparse table; a fifth of the entries is missing."""
-    return make_modalities(("dense", "sparse"))
-
-
-@pytest.fixture(params=[*[(kind,) for kind in KINDS], KINDS], ids=[*KINDS, "mixed"])
-def any_modalities(request, make_modalities):
-    """Each kind of modality alone, and all together; nothing is missing where there is one modality only."""
-    return make_modalities(request.param, missing_rate=0.2 * (len(request.param) > 1))
-
-
 def _markdown_blocks(text):
     """Yield the line and the source of each Python block of a Markdown text."""
     for match in re.finditer(r"^```python\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE):
