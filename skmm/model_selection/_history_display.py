@@ -179,6 +179,11 @@ class TrainingHistoryDisplay:
         TrainingHistoryDisplay
             Itself.
 
+        Raises
+        ------
+        ValueError
+            If a metric is not in the history.
+
         Examples
         --------
         See the class.

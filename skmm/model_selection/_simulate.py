@@ -30,15 +30,13 @@ def largest_share(present, columns):
     return min(shares)
 
 
-def _drop_step(X, names, share, seed):
-    """X with a share of the present entries dropped, or as many as can go."""
-    present, columns = X.present, [X.modalities.index(name) for name in names]
-    limit = largest_share(present, columns)
-    n_present = present.sum(axis=0)
+def _drop_down_to(X, left, seed):
+    """X in which so many entries of each named modality are left, or as few as each sample can do with."""
+    columns = [X.modalities.index(name) for name in left]
+    limit = largest_share(X.present, columns)
     rates = {}
-    for name, column in zip(names, columns, strict=True):
-        n = n_present[column]
-        count = min(np.rint(share * n), np.floor(limit * n + 1e-9))
+    for (name, n_left), n in zip(left.items(), X.present[:, columns].sum(axis=0), strict=True):
+        count = min(n - n_left, np.floor(limit * n + 1e-9))
         rates[name] = float(count / n) if n else 0.0
     return drop_modalities(X, rates, random_state=seed)
 
@@ -49,9 +47,8 @@ def progressively(X, names, rates, seed):
     What is missing at one rate is missing at the next. Each sample keeps at least one modality, so the share
     that is reached may be smaller.
     """
-    done = 0.0
+    n_present = {name: int(np.count_nonzero(X.is_present(name))) for name in names}
     for step, rate in enumerate(rates):
-        if rate > done:
-            X = _drop_step(X, names, (rate - done) / (1 - done), seed + step)
-            done = rate
+        if rate > 0:
+            X = _drop_down_to(X, {name: n - round(rate * n) for name, n in n_present.items()}, seed + step)
         yield rate, X

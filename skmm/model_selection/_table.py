@@ -203,6 +203,11 @@ def confusion_matrices(predictions, *, normalize=None, labels=None):
         ``matrices.loc["name"]["mean"]`` is the matrix of one estimator. The standard deviation (ddof=1) of a
         single fold is NaN.
 
+    Raises
+    ------
+    ValueError
+        If the predictions are none, or are of folds and of an official test set together.
+
     Examples
     --------
     >>> import pandas as pd
