@@ -214,6 +214,7 @@ def test_any_container_comes_back_from_csv(X, tmp_path_factory):
         pd.Series(["a", np.nan, "b"], dtype=object),
         pd.Series(["a", np.nan, None], dtype=object),
         pd.Series([(1, "a"), None, 2.5], dtype=object),
+        pd.Series(["\ud800", "a", None], dtype=object),
         pd.Series(["x\0y", "\\J", "\\"], dtype=object),
         pd.Series([1.5, None, 2], dtype="double[pyarrow]"),
         pd.Series(["a", None, "b"], dtype="string[pyarrow]"),

@@ -148,6 +148,20 @@ def test_looks_like_an_array(lazy):
     assert "shape=(40, 6), dtype=float32" in repr(lazy)
 
 
+def test_wrapping_twice_is_wrapping_once(lazy):
+    """A LazyArray of a view shows the view."""
+    np.testing.assert_array_equal(np.asarray(LazyArray(lazy.select(SHUFFLED))), VALUES[SHUFFLED])
+
+
+def test_a_scalar_is_not_lazy(tmp_path):
+    """A dataset without axes has no rows."""
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["x"] = 3.0
+
+        with pytest.raises(ValueError, match=r"A lazy array must .* Got Dataset of shape \(\)"):
+            LazyArray(file["x"])
+
+
 def test_nothing_can_be_written(lazy):
     """There is no assignment, and what was read is a copy that may be changed."""
     with pytest.raises(TypeError, match="does not support item assignment"):
