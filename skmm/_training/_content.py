@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import scipy.sparse as sp
 
-from skmm.containers import check_numeric, is_lazy
+from skmm.containers import check_numeric, read_rows
 
 _CHUNK = 1 << 20  # values hashed at once
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -49,7 +49,7 @@ def content_order(X, rows):
     Parameters
     ----------
     X : ModalityDict
-        The data; only tables in memory are looked at. A sample that has none is told apart by its position.
+        The data; only tables are looked at. A sample that has none is told apart by its position.
     rows : ndarray of int of shape (n_rows,)
         Rows of ``X`` to order.
 
@@ -63,12 +63,12 @@ def content_order(X, rows):
     keys = np.zeros(len(rows), dtype=np.uint64)
     has_table = np.zeros(len(rows), dtype=bool)
     for name, kind in X.kinds.items():
-        if kind != "table" or is_lazy(X[name]):
+        if kind != "table":
             continue
         present = X.is_present(name)[rows]
         salt = np.uint64(zlib.crc32(name.encode())) << np.uint64(32)
         with np.errstate(over="ignore"):
-            part = _table_keys(check_numeric(X[name], name)[rows], salt) + _mix(salt + _GOLDEN)
+            part = _table_keys(check_numeric(read_rows(X[name], rows), name), salt) + _mix(salt + _GOLDEN)
             keys[present] += part[present]
         has_table |= present
     if not has_table.all():

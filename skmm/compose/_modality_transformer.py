@@ -2,13 +2,14 @@
 
 import numpy as np
 import sklearn
+from joblib import Parallel
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from skmm._parallel import delayed
 from skmm.compose import _named
 from skmm.compose._fitting import fit_one, take_metadata, transform_one
 from skmm.compose._outputs import assemble, column_names, schema_of

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 
 import numpy as np
+from joblib import Parallel
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from skmm._parallel import delayed
 from skmm._training import check_groups, check_weights, class_factors, draw_seed, encode_labels
 from skmm.compose._named import nested_parameters, with_parameters
 from skmm.containers import KINDS, take_rows, validate_modalities

@@ -5,13 +5,13 @@ import os
 import time
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
-from sklearn import config_context, get_config
+from joblib import Parallel, effective_n_jobs
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
+from skmm._parallel import delayed
 from skmm.model_selection._folds import GROUP_BLIND
 from skmm.model_selection._inputs import select_rows
 
@@ -115,11 +115,11 @@ def evaluate_fold(estimator, X, y, groups, seed, fold, *, name, scorers, test=No
     return outcome
 
 
-def _run_task(task, config, parent):
-    """Call a task under the caller's scikit-learn settings; in an own process with one inner thread."""
+def _run_task(task, parent):
+    """Call a task; in an own process with one inner thread."""
     function, arguments, options = task
     own_process = os.getpid() != parent
-    with config_context(**config), threadpool_limits(1) if own_process else contextlib.nullcontext():
+    with threadpool_limits(1) if own_process else contextlib.nullcontext():
         return function(*arguments, **options)
 
 
@@ -127,15 +127,14 @@ def run_tasks(tasks, *, n_jobs, verbose, description):
     """Results of tasks (function, arguments, options), in their order.
 
     Side by side, each has one inner thread. The limit of this process is set around all tasks, not in each:
-    threads that set and restore it in turn would leave it changed. joblib is used without scikit-learn's
-    wrapper for that reason too, as its worker threads set the warning filters of the process.
+    threads that set and restore it in turn would leave it changed.
     """
     from tqdm import tqdm
 
     side_by_side = effective_n_jobs(n_jobs) > 1
-    config, parent = get_config(), os.getpid()
+    parent = os.getpid()
     with threadpool_limits(1) if side_by_side else contextlib.nullcontext():
         results = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_run_task)(task, config, parent) for task in tasks
+            delayed(_run_task)(task, parent) for task in tasks
         )
         return list(tqdm(results, total=len(tasks), desc=description, disable=not verbose))
