@@ -266,7 +266,7 @@ class BagArray:
     def __array__(self, dtype=None, copy=None):
         """One object array of bags: NumPy has no other shape for them."""
         if dtype is not None and np.dtype(dtype) != object:
-            raise messages.cast_to_float()
+            raise messages.bags_to_float()
         bags = np.empty(len(self), dtype=object)
         for row, bag in enumerate(self):
             bags[row] = bag

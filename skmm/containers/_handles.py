@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skmm.containers import _validation as messages
-from skmm.containers._rows import stack_rows, take_rows
+from skmm.containers._rows import chain_rows, take_rows
 from skmm.containers._schema import Schema
 
 
@@ -115,7 +115,7 @@ def _gather(name, parents, owners, rows):
         return take_rows(parents[0][name], rows), parents[0].is_present(name)[rows]
     parents = _alike(name, parents)
     pieces, back = _by_owner(owners, rows, len(parents))
-    stacked = stack_rows(
+    stacked = chain_rows(
         [take_rows(parent[name], piece) for parent, piece in zip(parents, pieces, strict=True)]
     )
     present = [parent.is_present(name)[piece] for parent, piece in zip(parents, pieces, strict=True)]

@@ -58,7 +58,8 @@ def validate_modalities(
     Parameters
     ----------
     estimator : BaseEstimator
-        Gets ``modalities_``, ``schema_`` and, where there is one table, ``n_features_in_`` and ``feature_names_in_``.
+        Gets ``modalities_``, ``schema_`` and, where there is one table, ``n_features_in_`` and
+        ``feature_names_in_``.
     X : mapping, ModalityDict, object array of handles, or one 2-D table
         The data; a bare table goes through scikit-learn's own checks and becomes modality "x".
     reset : bool

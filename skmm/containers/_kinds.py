@@ -17,6 +17,17 @@ CHANNELS = (1, 3, 4)
 IMAGE_DTYPES = (np.uint8, np.uint16)
 
 
+class OneChannel:
+    """A lazy array that is read with an axis for its only channel."""
+
+    def __init__(self, volumes):
+        self.volumes, self.shape, self.dtype = volumes, (*volumes.shape, 1), volumes.dtype
+
+    def __getitem__(self, rows):
+        """Volumes ``rows``."""
+        return self.volumes[rows][..., np.newaxis]
+
+
 def is_missing(value):
     """Whether an entry of a sequence stands for a missing one: None, NaN, NaT or pandas' NA."""
     if value is None:
@@ -128,6 +139,8 @@ def _coerce_array(value, name, kind):
         raise messages.empty_entries(name, kind, value.shape)
     if kind == "bag":
         return BagArray._from_stack(value), kind
+    if kind == "volume" and value.ndim == 4:
+        value = value[..., np.newaxis] if isinstance(value, np.ndarray) else LazyArray(OneChannel(value))
     return value, kind
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from skmm.containers import _validation as messages
 from skmm.containers._handles import to_handles
 from skmm.containers._parts import (
+    Loc,
     apply_masks,
     are_names,
     check_feature_names,
@@ -18,27 +18,15 @@ from skmm.containers._parts import (
     common_index,
     frozen,
     label_frames,
-    rows_of_ids,
     same_labels,
 )
 from skmm.containers._repr import html_repr, text_repr
 from skmm.containers._rows import n_rows, normalize_rows, same_entries, take_rows
 from skmm.containers._state import freeze, thaw
+from skmm.containers._views import NamedMapping
 
 
-class _Loc:
-    """Selection by sample id."""
-
-    def __init__(self, X):
-        self._X = X
-
-    def __getitem__(self, ids):
-        if self._X.index is None:
-            raise messages.no_index()
-        return self._X[rows_of_ids(self._X.index, ids)]
-
-
-class ModalityDict(Mapping):
+class ModalityDict(NamedMapping):
     """Modalities of the same samples, some of them missing, in a mapping that is indexed by rows too.
 
     It behaves like a DataFrame whose columns are modalities: ``X["rna"]`` is a modality, ``X[rows]``
@@ -362,7 +350,7 @@ class ModalityDict(Mapping):
     @property
     def loc(self):
         """Selection by sample id: ``X.loc[ids]``."""
-        return _Loc(self)
+        return Loc(self)
 
     def is_present(self, name):
         """Tell which samples have a modality.
@@ -424,31 +412,9 @@ class ModalityDict(Mapping):
             None if self._groups is None else self._groups[rows],
         )
 
-    # A Mapping's own views count X, which counts samples.
-
-    def keys(self):
-        """The names."""
-        return self._data.keys()
-
-    def values(self):
-        """The modalities."""
-        return self._data.values()
-
-    def items(self):
-        """Names and modalities."""
-        return self._data.items()
-
-    def __iter__(self):
-        """The names."""
-        return iter(self._data)
-
     def __len__(self):
         """Number of samples."""
         return self._present.shape[0]
-
-    def __contains__(self, name):
-        """Whether there is a modality of that name."""
-        return isinstance(name, str) and name in self._data
 
     def __eq__(self, other):
         """Whether present entries and all that travels with them are equal, in any order of names."""

@@ -69,7 +69,7 @@ def common_index(X, index, groups, n_samples):
 
 
 def label_frames(data, index):
-    """Give the sample ids to DataFrames that only count their rows, so that selections still agree on them."""
+    """Give the sample ids to DataFrames that only count their rows: selections must still agree on them."""
     for name, value in data.items():
         if index is not None and isinstance(value, pd.DataFrame) and not value.index.equals(index):
             data[name] = value.copy(deep=False)
@@ -137,8 +137,21 @@ def frozen(present):
     return present
 
 
-def rows_of_ids(index, ids):
-    """Rows with the given ids, as pandas' ``loc`` takes them: one, several, a slice or a mask."""
+class Loc:
+    """Selection by sample id."""
+
+    def __init__(self, X):
+        self._X = X
+
+    def __getitem__(self, ids):
+        """Samples by id, as pandas' ``loc`` takes them: one, several, a slice or a mask."""
+        if self._X.index is None:
+            raise messages.no_index()
+        return self._X[_rows_of_ids(self._X.index, ids)]
+
+
+def _rows_of_ids(index, ids):
+    """Rows of sample ids."""
     positions = pd.Series(np.arange(len(index)), index=index)
     try:
         return np.atleast_1d(positions.loc[ids])

@@ -1,5 +1,7 @@
 """Rows of a modality, whatever holds it: select, read, stack, compare, stand in for."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -7,6 +9,7 @@ import scipy.sparse as sp
 from skmm.containers import _validation as messages
 from skmm.containers._bag_array import BagArray
 from skmm.containers._lazy import LazyArray
+from skmm.containers._sources import RowSource
 
 CHUNK = 1024  # rows of a lazy array that are held in memory at once where all of it is passed over
 
@@ -77,9 +80,47 @@ def stack_rows(values):
     if any(sp.issparse(value) for value in values):
         return sp.vstack([sp.csr_array(value) for value in values], format="csr")
     if all(isinstance(value, BagArray) for value in values):
-        offsets = np.concatenate([[0], np.cumsum(np.concatenate([value.lengths for value in values]))])
-        return BagArray(np.concatenate([value.values for value in values]), offsets.astype(np.int64))
+        return BagArray(np.concatenate([value.values for value in values]), _stack_offsets(values))
     return np.concatenate([np.asarray(value) for value in values])
+
+
+class StackedSource(RowSource):
+    """Lazy arrays one after the other, read as one."""
+
+    def __init__(self, pieces):
+        self.pieces = pieces
+        self.bounds = np.cumsum([0, *map(len, pieces)])
+        self.shape = (int(self.bounds[-1]), *pieces[0].shape[1:])
+        self.dtype = np.result_type(*(piece.dtype for piece in pieces))
+        self.is_sparse = any(piece.is_sparse for piece in pieces)
+        self.location = ", ".join(dict.fromkeys(str(piece.source.location) for piece in pieces))
+
+    def read(self, rows):
+        """Read from each piece the rows that lie in it."""
+        starts = np.searchsorted(rows, self.bounds)
+        parts = [
+            piece[rows[start:stop] - first]
+            for piece, first, (start, stop) in zip(self.pieces, self.bounds, pairwise(starts), strict=False)
+            if stop > start
+        ]
+        if self.is_sparse:
+            return sp.vstack([sp.csr_array(part) for part in parts], format="csr", dtype=self.dtype)
+        return np.concatenate(parts, dtype=self.dtype)
+
+
+def chain_rows(values):
+    """Concatenate pieces of one modality along the samples; lazy where all of them are."""
+    if all(isinstance(value, LazyArray) for value in values):
+        return LazyArray(StackedSource(values))
+    if all(isinstance(value, BagArray) and isinstance(value.values, LazyArray) for value in values):
+        instances = LazyArray(StackedSource([value.values for value in values]))
+        return BagArray(instances, _stack_offsets(values))
+    return stack_rows(values)
+
+
+def _stack_offsets(bags):
+    """Offsets of several BagArrays, one after the other."""
+    return np.concatenate([[0], np.cumsum(np.concatenate([bag.lengths for bag in bags]))]).astype(np.int64)
 
 
 def placeholder(kind, shape, n_samples, *, sparse=False):

@@ -10,9 +10,10 @@ import scipy.sparse as sp
 
 
 def plain_order(array):
-    """An array as C orders it, since hashes tell strides; and whether two names stand for one array of objects."""
+    """An array as C orders it: hashes tell strides, and whether two names stand for one array of objects."""
     array = np.array(array, order="C") if array.dtype == object else np.ascontiguousarray(array)
-    return array.reshape(-1).reshape(array.shape)  # of axes of length one NumPy keeps odd strides
+    # Where an axis has length one or zero, NumPy calls any strides contiguous.
+    return array.reshape(-1).reshape(array.shape) if array.size else np.empty(array.shape, array.dtype)
 
 
 class FrameState:

@@ -386,6 +386,14 @@ def cast_to_float():
     )
 
 
+def bags_to_float():
+    """A BagArray handed to something that wants numbers."""
+    return TypeError(
+        "Bags differ in length and cannot be turned into one array of numbers. Use .values, all instances, "
+        "or pool each bag into a row."
+    )
+
+
 def broken_handles(why):
     """An object array that once was a ModalityDict and no longer can be."""
     return ValueError(f"This object array cannot be turned back into a ModalityDict: {why}.")

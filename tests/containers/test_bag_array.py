@@ -104,3 +104,9 @@ def test_a_row_that_is_not_there():
     """Rows out of range raise instead of wrapping around."""
     with pytest.raises(IndexError, match="Row 3 is out of range: there are 3"):
         make([1, 1, 1])[3]
+
+
+def test_bags_are_no_array_of_numbers():
+    """A cast to float says that bags differ in length."""
+    with pytest.raises(TypeError, match="Bags differ in length"):
+        np.asarray(BagArray.from_list([[[1.0]], [[2.0], [3.0]]]), dtype=float)

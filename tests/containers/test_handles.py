@@ -3,10 +3,11 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skmm import BagArray, ModalityDict
-from skmm.containers import as_modality_dict
+from skmm.containers import as_modality_dict, is_lazy
 
 
 def make(start=0, n=4):
@@ -91,3 +92,57 @@ def test_a_cast_to_float_says_what_to_use():
     """Casting handles to numbers names ConcatModalities."""
     with pytest.raises(TypeError, match="ConcatModalities"):
         np.asarray(make()).astype(float)
+
+
+def test_tables_permuted_against_one_another():
+    """Rows of two DataFrames that are shuffled against one another keep their values and lose their ids."""
+    ids = ["ann", "bob", "eve"]
+    tables = {name: pd.DataFrame({"v": [1.0, 2.0, 3.0]}, index=ids) for name in ("rna", "protein")}
+    handles = np.asarray(ModalityDict(tables, groups=ids))
+    handles[:, 0] = handles[::-1, 0]
+
+    X = as_modality_dict(handles)
+
+    assert X["rna"]["v"].tolist() == [3.0, 2.0, 1.0]
+    assert X["protein"]["v"].tolist() == [1.0, 2.0, 3.0]
+    assert X.index is None
+    assert X.groups is None
+
+
+def test_ids_of_several_levels_come_from_several_parents():
+    """Sample ids keep their levels and data types when two containers are concatenated."""
+    index = pd.MultiIndex.from_tuples([("ann", 1), ("bob", 2)])
+    X = ModalityDict({"rna": np.ones((2, 1))}, index=index)
+
+    both = as_modality_dict(np.concatenate([np.asarray(X), np.asarray(X[[1]])]))
+
+    assert both.index.equals(index[[0, 1, 1]])
+
+
+@pytest.mark.parametrize("other", [np.ones((2, 3)), pd.DataFrame({"b": [1, 2]}), ["a", "b"]])
+def test_parents_must_be_alike(other):
+    """Modalities of one name that differ in kind, width or columns are not put together."""
+    first, second = (ModalityDict({"m": value}) for value in (pd.DataFrame({"a": [1, 2]}), other))
+
+    with pytest.raises(ValueError, match="the ModalityDicts that it comes from differ"):
+        as_modality_dict(np.concatenate([np.asarray(first), np.asarray(second)]))
+
+
+def test_lazy_parents_stay_lazy(tmp_path):
+    """Lazy tables and bags of several files become one lazy array, read in the order of the handles."""
+    pieces = []
+    for number in range(2):
+        path = tmp_path / f"{number}.npy"
+        np.save(path, np.arange(24.0).reshape(4, 3, 2) + 100 * number)
+        stored = np.load(path, mmap_mode="r")
+        pieces.append(ModalityDict({"rna": stored.reshape(4, 6), "mri": stored}, kinds={"mri": "bag"}))
+    handles = np.concatenate([np.asarray(piece) for piece in pieces])[[7, 0, 5, 0]]
+
+    X = as_modality_dict(handles)
+
+    assert is_lazy(X["rna"])
+    assert is_lazy(X["mri"].values)
+    expected = np.concatenate([np.arange(24.0), np.arange(24.0) + 100]).reshape(8, 6)[[7, 0, 5, 0]]
+    np.testing.assert_array_equal(X["rna"][:], expected)
+    np.testing.assert_array_equal(X["mri"].read().values, expected.reshape(12, 2))
+    assert pickle.loads(pickle.dumps(X)) == X

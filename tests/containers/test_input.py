@@ -192,3 +192,58 @@ def test_stacking_undoes_splitting():
         X = ModalityDict({"m": value})
 
         assert ModalityDict({"m": stack_rows([X[:1]["m"], X[1:]["m"]])}) == X
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_modalities_of_one_sample_may_be_missing_at_predict(missing):
+    """A key whose entries are all missing is as good as an absent key, whatever its kind in fit."""
+    seen = {
+        "rna": np.ones((2, 3)),
+        "mri": [np.ones((2, 4)), np.ones((3, 4))],
+        "xray": [np.ones((2, 3)), np.ones((4, 5))],
+        "note": ["a", "b"],
+    }
+    estimator, _ = fit(seen)
+
+    X = validate_modalities(
+        estimator, {"note": ["c"], "rna": [missing], "mri": [missing], "xray": [missing]}, reset=False
+    )
+
+    assert X.present.tolist() == [[False, False, False, True]]
+    assert X["rna"].shape == (1, 3)
+    assert X["mri"].instance_shape == (4,)
+
+
+def test_a_missing_modality_of_another_width_takes_the_width_of_fit():
+    """Values that are missing throughout never matter, nor does their width."""
+    estimator, _ = fit({"rna": np.ones((2, 3)), "age": np.ones((2, 1))})
+
+    X = validate_modalities(estimator, {"age": [[1.0]], "rna": np.full((1, 7), np.nan)}, reset=False)
+
+    assert X["rna"].shape == (1, 3)
+    assert X.present.tolist() == [[False, True]]
+
+
+def test_objects_that_are_numbers_are_numeric():
+    """Columns of Python numbers count as numeric, None as NaN; dates and digits in strings do not."""
+    values = check_numeric(pd.DataFrame({"a": np.array([1, None], dtype=object), "b": [2**70, 1]}), "rna")
+
+    np.testing.assert_array_equal(values, [[1.0, 2.0**70], [np.nan, 1.0]])
+    for wrong in (np.array([["2020"]], dtype="M8[D]"), np.array([["1.5"]]), pd.DataFrame({0: ["1.5x"]})):
+        with pytest.raises(ValueError, match="'rna' must be numeric here, but column 0 is not"):
+            check_numeric(wrong, "rna")
+
+
+def test_nullable_columns_are_numeric():
+    """Nullable integers, floats and booleans become floats, with NaN where missing."""
+    frame = pd.DataFrame({name: pd.array([1, None], dtype=name) for name in ("Int64", "Float64", "boolean")})
+
+    np.testing.assert_array_equal(check_numeric(frame, "rna"), [[1, 1, 1], [np.nan] * 3])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_large_finite_numbers_are_finite(dtype):
+    """Sums that overflow neither raise nor warn."""
+    value = np.full((3, 30), np.finfo(dtype).max, dtype=dtype)
+
+    assert check_finite(value, np.ones(3, dtype=bool), "rna") is None

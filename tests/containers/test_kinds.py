@@ -156,3 +156,92 @@ def test_unknown_and_contradicted_declarations():
         ModalityDict({"m": [np.zeros(2), np.zeros(3)]}, kinds={"m": "table"})
     with pytest.raises(ValueError, match="kinds names 'n'"):
         ModalityDict({"m": np.zeros((2, 2))}, kinds={"n": "table"})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "uint8"])
+def test_tensors(dtype):
+    """Tensors of any precision, with or without gradient, become arrays of the same values."""
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor([[1, 2], [3, 4]]).to(getattr(torch, dtype))
+    if tensor.is_floating_point():
+        tensor.requires_grad_()
+
+    X = ModalityDict({"rna": tensor, "mri": [tensor, None]}, kinds={"mri": "bag"})
+
+    np.testing.assert_array_equal(X["rna"], [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(X["mri"][0], [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (np.full((2, 3, 4), "a"), TypeError, "'m' is of kind 'image', so it must hold real numbers"),
+        (np.ones((2, 3, 3), dtype=complex), TypeError, "must hold real numbers"),
+        (BagArray(np.array(["a", "b"]), [0, 1, 2]), TypeError, "'m' is of kind 'bag'"),
+        (np.zeros((3, 0, 5)), ValueError, r"entries without values, shape \(3, 0, 5\)"),
+        (np.zeros((3, 2), dtype=[("a", float)]), TypeError, "structured array"),
+        (pd.DataFrame({"a": [1j]}), ValueError, "Complex data not supported"),
+        (sp.coo_array(np.ones(3)), ValueError, r"sparse array of shape \(3,\)"),
+        (pd.Series(["a", "b"], dtype="category"), ValueError, r"\.to_frame\(\)"),
+        (pd.Series(pd.to_datetime(["2020-01-01"])), ValueError, r"\.to_frame\(\)"),
+        ([b"a"], TypeError, "Got bytes at row 0"),
+        ([None, {"a": 1}], TypeError, "Got dict at row 1"),
+    ],
+)
+def test_what_is_no_modality(value, error, message):
+    """Values of the wrong sort are refused where they come in, by name."""
+    with pytest.raises(error, match=message):
+        ModalityDict({"m": value})
+
+
+def test_images_have_two_or_three_axes():
+    """A sequence that is declared images holds no vectors."""
+    with pytest.raises(
+        ValueError, match=r"declared 'image', but it is a sequence with an array of shape \(3,\)"
+    ):
+        ModalityDict({"m": [np.ones(3), np.ones(4)]}, kinds={"m": "image"})
+
+
+@pytest.mark.parametrize("kind", ["table", "image", "volume", "bag", "text"])
+def test_a_declared_modality_may_be_missing_throughout(kind):
+    """Where the kind is declared, a sequence of missing entries is that kind with no present row."""
+    X = ModalityDict({"m": [None, np.nan]}, kinds={"m": kind})
+
+    assert X.kinds == {"m": kind}
+    assert X.present.tolist() == [[False], [False]]
+
+
+def test_volumes_have_channels():
+    """A declared volume with four axes gets one for its only channel."""
+    values = np.arange(16.0).reshape(2, 2, 2, 2)
+
+    X = ModalityDict({"ct": values}, kinds={"ct": "volume"})
+
+    np.testing.assert_array_equal(X["ct"], values[..., np.newaxis])
+    assert np.shares_memory(X["ct"], values)
+
+
+def test_lazy_volumes_have_channels(tmp_path):
+    """A lazy volume without channels is read with one."""
+    values = np.arange(16.0).reshape(2, 2, 2, 2)
+    np.save(tmp_path / "ct.npy", values)
+
+    X = ModalityDict({"ct": np.load(tmp_path / "ct.npy", mmap_mode="r")}, kinds={"ct": "volume"})
+
+    np.testing.assert_array_equal(X["ct"][[1, 0]], values[[1, 0]][..., np.newaxis])
+
+
+def test_sparse_tables_are_stored_by_rows():
+    """A sparse table of any format is stored as CSR, of which rows are fast to select."""
+    for form in (sp.csc_array, sp.csc_matrix, sp.dok_matrix, sp.coo_array):
+        X = ModalityDict({"m": form(np.eye(3))})
+        assert X["m"].format == "csr"
+        np.testing.assert_array_equal(X[[2]]["m"].toarray(), [[0, 0, 1]])
+
+
+def test_subclasses_of_str_and_ndarray_become_plain():
+    """Strings of NumPy become str, and np.matrix an ndarray, so that equal containers have equal parts."""
+    X = ModalityDict({"note": np.array(["a", "b"]), "rna": np.eye(2).view(np.matrix)})
+
+    assert [type(text) for text in X["note"]] == [str, str]
+    assert type(X["rna"]) is np.ndarray

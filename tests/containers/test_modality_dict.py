@@ -308,3 +308,111 @@ def test_text_and_html_repr_show_each_modality():
     ]
     assert "&lt;b&gt;" in X._repr_html_()
     assert "<b>" not in X._repr_html_().replace("<b>ModalityDict", "")
+
+
+def test_names_in_an_array_select_modalities():
+    """An array of names means the same as a list of them."""
+    assert make()[np.array(["note", "rna"])].modalities == ("note", "rna")
+
+
+def test_numbers_beyond_the_integers_of_numpy_are_out_of_range():
+    """An unsigned row number that would wrap around to -1 is refused."""
+    with pytest.raises(IndexError, match="Row 18446744073709551615 is out of range"):
+        make()[np.array([2**64 - 1], dtype=np.uint64)]
+
+
+def test_a_scalar_array_selects_one_row():
+    """A zero-dimensional integer array is one row."""
+    X = make()
+
+    check_is_selection(X[np.array(2)], X, np.array([2]))
+
+
+@pytest.mark.parametrize(
+    ("ids", "rows"),
+    [
+        ("c", [2]),
+        (["d", "a"], [3, 0]),
+        (slice("b", "d"), [1, 2, 3]),
+        (np.array([True, False, False, False, True, False]), [0, 4]),
+        (pd.Index(["f"]), [5]),
+    ],
+)
+def test_loc_takes_ids_as_pandas_does(ids, rows):
+    """One id, several, a slice of ids (its end included) and a mask select the same samples as in pandas."""
+    X = ModalityDict({"rna": np.arange(6.0).reshape(-1, 1)}, index=list("abcdef"))
+
+    assert X.loc[ids]["rna"].ravel().tolist() == rows
+
+
+def test_loc_takes_all_samples_of_an_id_and_tuples_of_ids():
+    """Of an id that repeats all samples come, and a MultiIndex stays one and takes tuples."""
+    values = {"rna": np.arange(3.0).reshape(-1, 1)}
+    pairs = pd.MultiIndex.from_tuples([("ann", 1), ("ann", 2), ("bob", 1)], names=["patient", "visit"])
+
+    assert ModalityDict(values, index=["u", "v", "u"]).loc["u"]["rna"].ravel().tolist() == [0.0, 2.0]
+    X = ModalityDict(values, index=pairs)
+    assert X.loc[("ann", 2)]["rna"].ravel().tolist() == [1.0]
+    assert X.loc["ann"].index.equals(pairs[:2])
+
+
+def test_views_count_modalities():
+    """keys, values and items have one entry a modality, whatever the number of samples."""
+    X = make()
+
+    assert len(X.items()) == len(X.values()) == 6
+    assert X.keys() == {"rna", "counts", "clinical", "xray", "mri", "note"}
+    assert ModalityDict(X[[]]).modalities == X.modalities
+
+
+@pytest.mark.parametrize("what", ["kinds", "present", "feature_names"])
+def test_options_are_dicts(what):
+    """Options that say something about each modality name the form they must have."""
+    with pytest.raises(TypeError, match=f"{what} must be a dict of modality name"):
+        ModalityDict({"rna": np.ones((2, 1))}, **{what: "table"})
+
+
+def test_a_table_without_ids_takes_those_given():
+    """A DataFrame that only counts rows carries the given ids, so that a selection can be built anew."""
+    X = ModalityDict({"clinical": pd.DataFrame({"age": [40, 50, 60]})}, index=["ann", "bob", "eve"])
+
+    again = ModalityDict(X[[2, 0]], groups=["q", "p"])
+
+    assert again.index.tolist() == again["clinical"].index.tolist() == ["eve", "ann"]
+    assert again["clinical"]["age"].tolist() == [60, 40]
+
+
+def test_groups_by_other_ids_are_refused():
+    """A Series of groups whose ids come in another order than the samples cannot be taken as it is."""
+    table = pd.DataFrame({"age": [40, 50]}, index=["ann", "bob"])
+    groups = pd.Series(["q", "p"], index=["bob", "ann"])
+
+    with pytest.raises(ValueError, match=r"'clinical' and 'groups=' have different indexes"):
+        ModalityDict({"clinical": table}, groups=groups)
+    assert ModalityDict({"clinical": table}, groups=groups[["ann", "bob"]]).groups.tolist() == ["p", "q"]
+
+
+def test_equality_is_by_value():
+    """Data types of tables, stored zeros and what absent entries hold make no difference; names and NaT count."""
+    whole = ModalityDict({"t": pd.DataFrame({"a": [1, 2]})}, present={"t": [True, False]})
+    stored = sp.csr_array(([1.0, 0.0], ([0, 0], [0, 1])), shape=(1, 2))
+    dates = np.array([["2020-01-01", "NaT"]], dtype="M8[D]")
+
+    assert whole == ModalityDict({"t": pd.DataFrame({"a": [1.0, np.nan]})})
+    assert ModalityDict({"t": stored}) == ModalityDict({"t": sp.csr_array([[1.0, 0.0]])})
+    assert ModalityDict({"t": sp.csr_array([[True]])}) == ModalityDict({"t": sp.csr_array([[True]])})
+    assert ModalityDict({"t": sp.csr_array([[np.nan]])}) == ModalityDict({"t": sp.csr_array([[np.nan]])})
+    assert ModalityDict({"t": sp.csr_array([[np.nan]])}) != ModalityDict({"t": sp.csr_array([[1.0]])})
+    assert ModalityDict({"t": dates}) == ModalityDict({"t": dates.copy()})
+    first, second = ({"t": [name]} for name in ("GAPDH", "TP53"))
+    assert ModalityDict({"t": [[1]]}, feature_names=first) != ModalityDict({"t": [[1]]}, feature_names=second)
+
+
+def test_repr_tells_images_of_different_sizes_from_text():
+    """Images of different sizes show as such, also where no sample is left."""
+    X = ModalityDict({"xray": [np.ones((2, 3)), np.ones((4, 5))], "note": ["a", "b"]})
+
+    assert [line.split("  ")[-2].strip() for line in repr(X[[]]).splitlines()[1:]] == [
+        "different sizes",
+        "documents",
+    ]

@@ -78,3 +78,22 @@ def test_a_mask_for_an_unknown_modality():
     """A mask that names nothing raises."""
     with pytest.raises(ValueError, match="present names 'n'"):
         ModalityDict({"m": np.zeros((2, 1))}, present={"n": [True, True]})
+
+
+def test_bags_that_are_nan_throughout_are_missing():
+    """A bag of NaN is missing, whether it comes in a sequence or in an array of equal bags."""
+    nan, half = np.full((2, 3), np.nan), np.array([[np.nan, 1.0, 1.0], [1.0, 1.0, 1.0]])
+
+    X = ModalityDict(
+        {"stack": np.stack([nan, half, half]), "list": [half[:1], nan, half]}, kinds={"stack": "bag"}
+    )
+
+    assert X.present.tolist() == [[False, True], [True, False], [True, True]]
+
+
+def test_images_of_different_sizes_that_are_nan_are_missing():
+    """In a sequence of images of different sizes, one that is NaN throughout is missing, a partly NaN one is not."""
+    partly = np.ones((4, 5))
+    partly[0, 0] = np.nan
+
+    assert ModalityDict({"xray": [np.full((2, 3), np.nan), partly]}).present.ravel().tolist() == [False, True]
