@@ -188,7 +188,7 @@ def test_tensors(dtype):
         ([None, {"a": 1}], TypeError, "Got dict at row 1"),
     ],
 )
-def test_what_is_no_modality(value, error, message):
+def test_values_of_the_wrong_sort(value, error, message):
     """Values of the wrong sort are refused where they come in, by name."""
     with pytest.raises(error, match=message):
         ModalityDict({"m": value})

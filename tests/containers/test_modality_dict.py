@@ -393,7 +393,7 @@ def test_groups_by_other_ids_are_refused():
 
 
 def test_equality_is_by_value():
-    """Data types of tables, stored zeros and what absent entries hold make no difference; names and NaT count."""
+    """Data types, stored zeros and what absent entries hold make no difference; feature names do."""
     whole = ModalityDict({"t": pd.DataFrame({"a": [1, 2]})}, present={"t": [True, False]})
     stored = sp.csr_array(([1.0, 0.0], ([0, 0], [0, 1])), shape=(1, 2))
     dates = np.array([["2020-01-01", "NaT"]], dtype="M8[D]")
@@ -412,7 +412,5 @@ def test_repr_tells_images_of_different_sizes_from_text():
     """Images of different sizes show as such, also where no sample is left."""
     X = ModalityDict({"xray": [np.ones((2, 3)), np.ones((4, 5))], "note": ["a", "b"]})
 
-    assert [line.split("  ")[-2].strip() for line in repr(X[[]]).splitlines()[1:]] == [
-        "different sizes",
-        "documents",
-    ]
+    assert "different sizes" in repr(X[[]]).splitlines()[1]
+    assert "documents" in repr(X[[]]).splitlines()[2]

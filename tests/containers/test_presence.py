@@ -92,7 +92,7 @@ def test_bags_that_are_nan_throughout_are_missing():
 
 
 def test_images_of_different_sizes_that_are_nan_are_missing():
-    """In a sequence of images of different sizes, one that is NaN throughout is missing, a partly NaN one is not."""
+    """Of images of different sizes, one that is NaN throughout is missing, a partly NaN one is not."""
     partly = np.ones((4, 5))
     partly[0, 0] = np.nan
 
