@@ -1,6 +1,7 @@
-"""How fast is a fit of MM dynamics, against a hand-written PyTorch loop of the same maths with Adam and F.dropout?
+"""The time of a fit of MM dynamics against a hand-written PyTorch loop of the same maths.
 
-Ratios of process times of steady-state epochs, one thread, alternating pairs, on two sizes.
+The loop has Adam with its defaults and F.dropout. Ratios of process times of steady-state epochs, one
+thread, alternating pairs, on two sizes.
 """
 
 import time
@@ -102,7 +103,9 @@ def main():
         arguments = (X, y, hidden, batch_size, n_epochs)
         ratios = [by_skmm(*arguments) / by_hand(*arguments) for _ in range(5)]
         low, median, high = np.percentile(ratios, [25, 50, 75])
-        lines.append(f"{name}: {median:.2f} of the hand-written loop's time (quartiles {low:.2f} to {high:.2f})")
+        lines.append(
+            f"{name}: {median:.2f} of the hand-written loop's time (quartiles {low:.2f} to {high:.2f})"
+        )
         print(lines[-1], flush=True)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "speed_training.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

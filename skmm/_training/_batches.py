@@ -1,5 +1,7 @@
 """Batches as slices: one read a modality a batch, never a Python call a sample."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -29,6 +31,21 @@ class Batch:
     def __len__(self):
         return len(self.present)
 
+    def padded(self, multiple):
+        """The batch, with samples that have no modality added up to a multiple of a number."""
+        extra = -len(self) % multiple
+        if not extra:
+            return self
+        inputs = {name: _extended(value, extra) for name, value in self.inputs.items()}
+        return Batch(inputs, _extended(self.present, extra))
+
+
+def _extended(value, extra):
+    """A modality with ``extra`` samples more: zeros, or bags without instances."""
+    if isinstance(value, Bag):
+        return Bag(value.values, torch.cat([value.offsets, value.offsets[-1:].expand(extra)]))
+    return torch.cat([value, value.new_zeros(extra, *value.shape[1:])])
+
 
 class ModalityBatches(torch.utils.data.Dataset):
     """Samples of a ModalityDict as a data set of torch that is indexed by many rows at once.
@@ -56,7 +73,17 @@ class ModalityBatches(torch.utils.data.Dataset):
     """
 
     def __init__(
-        self, X, inputs, *, rows=None, y=None, weights=None, dtype=np.float32, device=None, shuffle=None, checked=False
+        self,
+        X,
+        inputs,
+        *,
+        rows=None,
+        y=None,
+        weights=None,
+        dtype=np.float32,
+        device=None,
+        shuffle=None,
+        checked=False,
     ):
         self.X = X
         self.inputs = inputs
@@ -67,8 +94,8 @@ class ModalityBatches(torch.utils.data.Dataset):
         self.shuffle = shuffle
         self.checked = checked
         equal = weights is None or not len(weights) or (weights == weights[0]).all()
-        # With mean 1, the mean of a batch's weighted losses estimates the weighted mean of all: a batch of light
-        # samples moves the network less than one of heavy samples.
+        # With mean 1, the mean of a batch's weighted losses estimates the weighted mean of all: a batch of
+        # light samples moves the network less than one of heavy samples.
         self.weights = None if equal else np.asarray(weights / weights.mean(), dtype=dtype)
         self._values = {name: fast_rows(X[name], name) for name in inputs}
         columns = [X.modalities.index(name) for name in inputs]
@@ -120,7 +147,7 @@ class BatchIterator:
         self._whole = None
 
     def __len__(self):
-        return -(-len(self.dataset) // self.batch_size)
+        return math.ceil(len(self.dataset) / self.batch_size)
 
     def __iter__(self):
         n_samples, n_batches = len(self.dataset), len(self)

@@ -10,8 +10,8 @@ from tqdm.auto import tqdm
 def _copy_callback(callback):
     """A copy of a callback that shares nothing it would change in place.
 
-    NOTE[DIFF] Not a deep copy: a callback may hold an Optuna trial, a writer or a lock, which have to stay the
-    user's own (a copied trial reports to a copied study, and prunes nothing).
+    NOTE[DIFF] Not a deep copy: a callback may hold an Optuna trial, a writer or a lock, which have to stay
+    the user's own (a copied trial reports to a copied study, and prunes nothing).
     """
     if isinstance(callback, type):
         return callback
@@ -44,7 +44,7 @@ def copy_callbacks(callbacks):
 class FiniteLoss(Callback):
     """Stop with an error where training diverges: a network of NaN predicts nothing."""
 
-    def on_epoch_end(self, net, **kwargs):  # noqa: ARG002  skorch hands over more
+    def on_epoch_end(self, net, **kwargs):
         """Look at the loss of the epoch."""
         loss = net.history[-1, "train_loss"]
         if not np.isfinite(loss):
@@ -57,8 +57,8 @@ class FiniteLoss(Callback):
 class BestWeights(Callback):
     """Stop when the validation loss no longer falls, and go back to the weights with which it was lowest.
 
-    NOTE[DIFF] The original system stored the model itself as the best one, an alias of what was trained on, and so
-    always kept the last epoch; here the weights are copied.
+    NOTE[DIFF] The original system stored the model itself as the best one, an alias of what was trained on,
+    and so always kept the last epoch; here the weights are copied.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ class BestWeights(Callback):
         self.patience = patience
         self.tol = tol
 
-    def on_train_begin(self, net, **kwargs):  # noqa: ARG002
+    def on_train_begin(self, net, **kwargs):
         """Forget what an earlier training found."""
         self.best_epoch_ = None
         self._lowest = np.inf
         self._misses = 0
         self._state = None
 
-    def on_epoch_end(self, net, **kwargs):  # noqa: ARG002
+    def on_epoch_end(self, net, **kwargs):
         """Compare with the best epoch so far."""
         loss = net.history[-1, "valid_loss"]
         self._misses = 0 if loss < self._lowest - self.tol else self._misses + 1
@@ -90,7 +90,7 @@ class BestWeights(Callback):
         if self._misses >= self.patience:
             raise KeyboardInterrupt  # how skorch's callbacks end a training
 
-    def on_train_end(self, net, **kwargs):  # noqa: ARG002
+    def on_train_end(self, net, **kwargs):
         """Go back to the best weights."""
         if self._state is not None:
             net.module_.load_state_dict(self._state)
@@ -100,17 +100,19 @@ class BestWeights(Callback):
 class Progress(Callback):
     """A bar over the epochs, with the last losses."""
 
-    def on_train_begin(self, net, **kwargs):  # noqa: ARG002
+    def on_train_begin(self, net, **kwargs):
         """Open the bar."""
         self._bar = tqdm(total=net.max_epochs, desc="epochs", leave=False)
 
-    def on_epoch_end(self, net, **kwargs):  # noqa: ARG002
+    def on_epoch_end(self, net, **kwargs):
         """One epoch further."""
         row = net.history[-1]
-        self._bar.set_postfix({name: f"{row[name]:.4f}" for name in ("train_loss", "valid_loss") if name in row})
+        self._bar.set_postfix(
+            {name: f"{row[name]:.4f}" for name in ("train_loss", "valid_loss") if name in row}
+        )
         self._bar.update()
 
-    def on_train_end(self, net, **kwargs):  # noqa: ARG002
+    def on_train_end(self, net, **kwargs):
         """Close the bar."""
         self._bar.close()
         del self._bar

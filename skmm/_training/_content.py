@@ -1,4 +1,4 @@
-"""Keys of rows by their content, so that a fit on all rows at once depends neither on their order nor on repetition."""
+"""Keys of rows by content: a fit on all rows at once depends neither on their order nor on repetition."""
 
 import zlib
 
@@ -56,7 +56,8 @@ def content_order(X, rows):
     Returns
     -------
     order : ndarray of int of shape (n_rows,)
-        Positions in ``rows``, by key: ``rows[order]`` is the same sequence of contents however ``rows`` was ordered.
+        Positions in ``rows``, by key: ``rows[order]`` is the same sequence of contents however ``rows`` was
+        ordered.
     groups : ndarray of int of shape (n_rows,) or None
         For each position of ``rows[order]`` the number of its content, from 0; None where no two are equal.
     """

@@ -9,6 +9,9 @@ from skmm._training._batches import BatchIterator
 from skmm._training._random import stream, torch_stream
 from skmm.nn import Dropout, NoiseSource
 
+# Matrix products of few rows, or of a remainder of rows, sum in another order than others: in whole blocks a
+# sample has the same answer, to the last bit, alone and in company.
+_PADDED = 16
 _SHUFFLE, _DROPOUT, _MODALITIES = range(1, 4)  # independent streams of one seed
 
 
@@ -28,7 +31,9 @@ def resolve_device(device):
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device={device!r} needs a CUDA device, and torch finds none. Use device='auto' or 'cpu'.")
+        raise ValueError(
+            f"device={device!r} needs a CUDA device, and torch finds none. Use device='auto' or 'cpu'."
+        )
     return device
 
 
@@ -44,8 +49,8 @@ def train(net, data, valid=None, *, seed, epochs, groups=None, callbacks=()):
     valid : ModalityBatches, default=None
         What to validate on after each epoch.
     seed : int
-        Fixes order, dropout and modality dropout, together with the number of epochs that the net has behind it: so
-        a net goes on in the same way whether or not it was pickled in between.
+        Fixes order, dropout and modality dropout, together with the number of epochs that the net has behind
+        it: so a net goes on in the same way whether or not it was pickled in between.
     epochs : int
         How many.
     groups : ndarray of int of shape (n_rows,), default=None
@@ -68,7 +73,10 @@ def train(net, data, valid=None, *, seed, epochs, groups=None, callbacks=()):
         dropout.noise = source
     net.max_epochs = epochs
     permanent = net.callbacks_
-    net.callbacks_ = [*permanent, *((type(callback).__name__, callback.initialize()) for callback in callbacks)]
+    net.callbacks_ = [
+        *permanent,
+        *((type(callback).__name__, callback.initialize()) for callback in callbacks),
+    ]
     net.train_split = None if valid is None else predefined_split(valid)
     try:
         net.partial_fit(data, None)
@@ -104,18 +112,18 @@ def forward_batches(net, data, read, batch_size):
     parts = []
     with torch.inference_mode():
         for batch, _ in BatchIterator(data, batch_size):
-            parts.append(_to_numpy(read(net.infer(batch))))
+            parts.append(_to_numpy(read(net.infer(batch.padded(_PADDED))), len(batch)))
     if isinstance(parts[0], dict):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return np.concatenate(parts)
 
 
-def _to_numpy(value):
-    """Tensors as arrays; those of bfloat16, which NumPy lacks, as float32."""
+def _to_numpy(value, n_samples):
+    """The first samples of tensors as arrays; those of bfloat16, which NumPy lacks, as float32."""
     if isinstance(value, dict):
-        return {name: _to_numpy(part) for name, part in value.items()}
+        return {name: _to_numpy(part, n_samples) for name, part in value.items()}
     value = value.float() if value.dtype is torch.bfloat16 else value
-    return value.cpu().numpy()
+    return value[:n_samples].cpu().numpy()
 
 
 def history_frame(net):
@@ -129,8 +137,8 @@ def history_frame(net):
     Returns
     -------
     DataFrame
-        One row an epoch: "epoch", "train_loss", with validation "valid_loss" and "valid_accuracy", "duration" in seconds,
-        and the scores that callbacks added.
+        One row an epoch: "epoch", "train_loss", with validation "valid_loss" and "valid_accuracy", "duration"
+        in seconds, and the scores that callbacks added.
     """
     rows = [
         {

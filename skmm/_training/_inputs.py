@@ -1,4 +1,4 @@
-"""What becomes of each kind of modality on its way into a network: numbers that are learned in fit, then arrays."""
+"""What becomes of each kind of modality on its way into a network."""
 
 from functools import partial
 
@@ -9,14 +9,17 @@ from skmm._training._moments import RunningMoments
 from skmm.containers import check_finite, check_numeric, read_rows
 
 _CHUNK = 1 << 22  # values read at once in the pass over the training rows
-# Standardized values beyond this are clipped: squares and products of them are finite in float32.
-_LIMIT = 1e6
+# Standardized values are clipped at this many deviations. A rare term or gene is up to sqrt(n_samples)
+# deviations away where it occurs, and a representation that grows with it drowns every other feature and
+# modality.
+CLIP = 5.0
 
 
 class TableInput:
-    """A table: standardized by the weighted mean and deviation of the rows seen in training.
+    """A table: standardized by the weighted mean and deviation of the rows seen in training, and clipped.
 
-    Columns that are constant in training become zero, also where new data differ: no weight was learned for them.
+    Columns that are constant in training become zero, also where new data differ: no weight was learned for
+    them.
     """
 
     def __init__(self, shape, *, standardize):
@@ -43,7 +46,7 @@ class TableInput:
             # In float64, then cast: a large mean would cost a float32 its digits.
             array = np.subtract(_dense(value), self._mean)
             array *= self._factor
-            np.clip(array, -_LIMIT, _LIMIT, out=array)
+            np.clip(array, -CLIP, CLIP, out=array)
             array = array.astype(dtype, order="C", copy=False)
         array[~present] = 0
         return array
@@ -52,7 +55,8 @@ class TableInput:
 class ImageInput:
     """Images or volumes: scaled to [0, 1] and turned to channels first.
 
-    Integers are divided by the largest of their type, floats brought from the range seen in training, if it is not within [0, 1] already.
+    Integers are divided by the largest of their type, floats brought from the range seen in training, if it
+    is not within [0, 1] already.
     """
 
     def __init__(self, shape, *, n_axes):
@@ -119,7 +123,8 @@ def _input_of(kind, shape, name, *, standardize):
     """The input of one modality."""
     if None in shape:
         raise ValueError(
-            f"Modality {name!r} holds {kind}s of different sizes, which a network cannot take: resize them to one size first."
+            f"Modality {name!r} holds {kind}s of different sizes, which a network cannot take: "
+            "resize them to one size first."
         )
     if kind == "table":
         return TableInput(shape, standardize=standardize)
@@ -131,7 +136,9 @@ def _input_of(kind, shape, name, *, standardize):
         instance = {1: "table", 2: "image", 3: "image", 4: "volume"}.get(len(shape))
         if instance is not None:
             return BagInput(_input_of(instance, shape, name, standardize=standardize))
-    raise ValueError(f"Modality {name!r} is {kind} with entries of shape {shape}, which no network here takes.")
+    raise ValueError(
+        f"Modality {name!r} is {kind} with entries of shape {shape}, which no network here takes."
+    )
 
 
 def make_inputs(schema, names, *, standardize):
@@ -153,7 +160,8 @@ def make_inputs(schema, names, *, standardize):
         ``(value, present, dtype) -> ndarray``.
     """
     return {
-        name: _input_of(schema.kinds[name], schema.shapes[name], name, standardize=standardize) for name in names
+        name: _input_of(schema.kinds[name], schema.shapes[name], name, standardize=standardize)
+        for name in names
     }
 
 
@@ -165,7 +173,7 @@ def fast_rows(value, name):
 
 
 def check_values(value, kind, present, name, rows):
-    """Numbers of a modality in memory; raises on infinities and partly NaN rows, in the words of the containers."""
+    """Numbers of a modality in memory; raises on infinities and partly NaN rows."""
     if kind == "table":
         value = check_numeric(value, name)
     if kind == "bag":

@@ -14,11 +14,6 @@ from skmm.nn import FusionOutput, drop_modalities
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 
-def _of_true_class(loss, y):
-    """The losses of the samples, of whatever shape a network returned them in."""
-    return loss.gather(1, y[:, None])[:, 0] if loss.ndim == 2 else loss
-
-
 class FusionLoss(nn.Module):
     """Weighted mean over samples of the cross-entropy and of every loss that the network returns."""
 
@@ -27,7 +22,9 @@ class FusionLoss(nn.Module):
         terms = dict(output.losses)
         if "classification" not in terms:
             terms["classification"] = -torch.log_softmax(output.logits, dim=1)
-        total = sum(_of_true_class(loss, y) for loss in terms.values())  # (batch,)
+        # Losses by possible true class are summed before the true one is taken: one gather instead of many.
+        by_class = sum(loss for loss in terms.values() if loss.ndim == 2)  # (batch, n_classes)
+        total = sum((loss for loss in terms.values() if loss.ndim < 2), by_class.gather(1, y[:, None])[:, 0])
         return (total if weights is None else total * weights).mean()
 
 
@@ -45,13 +42,18 @@ class Net(NeuralNetClassifier):
 
     @property
     def _default_callbacks(self):
-        """skorch's own, without its table on the standard output, and with scikit-learn's name of the score."""
+        """skorch's own, without its table on the standard output, the score with its full name."""
         return [
             ("epoch_timer", EpochTimer()),
             ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
             ("valid_loss", PassthroughScoring(name="valid_loss")),
             ("valid_accuracy", EpochScoring("accuracy", name="valid_accuracy", lower_is_better=False)),
         ]
+
+    def _set_training(self, training=True):
+        """Switch between training and evaluation, where that is a change: it visits every layer."""
+        if self.module_.training != training:
+            self.module_.train(training)
 
     def infer(self, x, **fit_params):
         """All outputs of the network for a batch."""
@@ -100,7 +102,19 @@ def _optimizer_options(optimizer, options):
     return optimizer, {f"optimizer__{name}": value for name, value in options.items() if name in known}
 
 
-def make_net(module, *, n_classes, optimizer, lr, weight_decay, batch_size, callbacks, device, precision, modality_dropout=0.0):
+def make_net(
+    module,
+    *,
+    n_classes,
+    optimizer,
+    lr,
+    weight_decay,
+    batch_size,
+    callbacks,
+    device,
+    precision,
+    modality_dropout=0.0,
+):
     """A net around a network, ready to train.
 
     Parameters
@@ -130,7 +144,9 @@ def make_net(module, *, n_classes, optimizer, lr, weight_decay, batch_size, call
         Initialized.
     """
     # One fused kernel for all parameters: a foreach loop over them costs a quarter of a small net's step.
-    optimizer, optimizer_options = _optimizer_options(optimizer, {"weight_decay": weight_decay, "fused": True})
+    optimizer, optimizer_options = _optimizer_options(
+        optimizer, {"weight_decay": weight_decay, "fused": True}
+    )
     module = module.to(device=device, dtype=torch.float64 if precision == "float64" else torch.float32)
     net = Net(
         module=module,

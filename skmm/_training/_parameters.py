@@ -21,8 +21,14 @@ class Number:
         """Whether a value is such a number."""
         if isinstance(value, bool) or not isinstance(value, self.kind) or value != value:  # noqa: PLR0124  NaN
             return False
-        above = self.low is None or value > self.low or (self.closed in {"left", "both"} and value == self.low)
-        below = self.high is None or value < self.high or (self.closed in {"right", "both"} and value == self.high)
+        above = (
+            self.low is None or value > self.low or (self.closed in {"left", "both"} and value == self.low)
+        )
+        below = (
+            self.high is None
+            or value < self.high
+            or (self.closed in {"right", "both"} and value == self.high)
+        )
         return above and below
 
     def __str__(self):
@@ -89,5 +95,6 @@ def check_parameters(estimator, rules):
         if not any(rule.allows(value) for rule in allowed):
             described = " or ".join(str(rule) for rule in allowed)
             raise ValueError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be {described}. Got {value!r} instead."
+                f"The {name!r} parameter of {type(estimator).__name__} must be {described}. "
+                f"Got {value!r} instead."
             )

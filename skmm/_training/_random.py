@@ -1,4 +1,4 @@
-"""Seeds and generators: everything random of a fit comes from its random_state, nothing from global states."""
+"""Seeds and generators: all that is random in a fit comes from its random_state, not from global states."""
 
 import threading
 from contextlib import contextmanager
@@ -17,7 +17,8 @@ def draw_seed(random_state):
     Parameters
     ----------
     random_state : int, RandomState or None
-        None draws from the operating system: scikit-learn would draw from NumPy's global state, and change it.
+        None draws from the operating system: scikit-learn would draw from NumPy's global state, and change
+        it.
 
     Returns
     -------

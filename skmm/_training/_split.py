@@ -27,8 +27,8 @@ def _choose_groups(codes, groups, fraction, rng):
     """Positions of validation rows, whole groups: greedily towards a stratified share of the rows.
 
     NOTE[DIFF] StratifiedGroupKFold could empty a class from training, and refuses classes with fewer members
-    than folds; here a group joins only if it brings the counts of classes nearer to the wanted ones and leaves
-    every class in training.
+    than folds; here a group joins only if it brings the counts of classes nearer to the wanted ones and
+    leaves every class in training.
     """
     table = np.zeros((groups.max() + 1, codes.max() + 1))
     np.add.at(table, (groups, codes), 1)
@@ -75,7 +75,9 @@ def split_validation(codes, groups, fraction, rng):
     ValueError
         If nothing can be spared for validation.
     """
-    chosen = _choose_rows(codes, fraction, rng) if groups is None else _choose_groups(codes, groups, fraction, rng)
+    chosen = (
+        _choose_rows(codes, fraction, rng) if groups is None else _choose_groups(codes, groups, fraction, rng)
+    )
     valid = np.sort(np.concatenate(chosen))
     if not len(valid):
         unit = "row" if groups is None else "group"

@@ -41,7 +41,9 @@ def encode_labels(estimator, X, y, classes=None):
     classes = seen if classes is None else np.unique(column_or_1d(classes))
     unknown = np.setdiff1d(seen, classes)
     if len(unknown):
-        raise ValueError(f"y has labels {unknown.tolist()} that are not among the classes {classes.tolist()}.")
+        raise ValueError(
+            f"y has labels {unknown.tolist()} that are not among the classes {classes.tolist()}."
+        )
     return classes, np.searchsorted(classes, y).astype(np.int64)
 
 
@@ -122,7 +124,9 @@ def class_factors(class_weight, classes, codes, weights):
         return np.ones(len(codes))
     if class_weight == "balanced":
         totals = np.bincount(codes, weights, minlength=len(classes))
-        factors = np.divide(weights.sum(), np.count_nonzero(totals) * totals, where=totals > 0, out=np.ones(len(classes)))
+        factors = np.divide(
+            weights.sum(), np.count_nonzero(totals) * totals, where=totals > 0, out=np.ones(len(classes))
+        )
     else:
         factors = compute_class_weight(class_weight, classes=classes, y=classes)
     return factors[codes]

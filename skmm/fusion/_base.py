@@ -31,10 +31,17 @@ from skmm._training._callbacks import BestWeights, FiniteLoss, Progress
 from skmm._training._random import stream
 from skmm.containers import _validation as messages
 from skmm.containers import validate_modalities
-from skmm.fusion._common import COMMON_RULES, has_modality, observed_modalities, warn_without_modality
+from skmm.fusion._common import (
+    COMMON_RULES,
+    check_two_classes,
+    has_modality,
+    observed_modalities,
+    usable_rows,
+    warn_without_modality,
+)
 
 _DTYPES = {"float32": np.float32, "float64": np.float64, "bfloat16": np.float32}
-_PREDICT_BATCH = 1024  # samples at a time where training takes all at once
+_PREDICT_BATCH = 512  # samples at a time, at least
 
 
 def _fused(output):
@@ -49,41 +56,44 @@ class BaseFusionClassifier(
 ):
     """Base class of the fusion classifiers: everything but the network.
 
-    It checks the data, encodes labels, standardizes tables, scales images to [0, 1], makes batches, trains with early
-    stopping, applies the softmax and decodes. A new model writes ``__init__``, with each of its parameters spelled out,
-    and one hook, ``_make_module(shapes, n_classes)``. The hook returns a torch module whose ``forward(inputs, present)``
-    takes
+    It checks the data, encodes labels, standardizes tables, scales images to [0, 1], makes batches, trains
+    with early stopping, applies the softmax and decodes. A new model writes ``__init__``, with each of its
+    parameters spelled out, and one hook, ``_make_module(shapes, n_classes)``. The hook returns a torch module
+    whose ``forward(inputs, present)`` takes
 
-    - ``inputs``: dict of modality name -> tensor (batch, ``*shapes[name]``), zero where the modality is missing; for a
+    - ``inputs``: dict of modality name -> tensor (batch, ``*shapes[name]``), zero where the modality is
+      missing; for a
       bag modality a :class:`skmm.nn.Bag` of flat instances and offsets;
-    - ``present``: bool tensor (batch, n_modalities), True where the modality was observed, in the order of ``shapes``;
+    - ``present``: bool tensor (batch, n_modalities), True where the modality was observed, in the order of
+      ``shapes``;
 
-    and returns a :class:`skmm.nn.FusionOutput`. Modules drop out with :class:`skmm.nn.Dropout`, which follows the
-    estimator's ``random_state``; torch's own would follow its global one.
+    and returns a :class:`skmm.nn.FusionOutput`. Modules drop out with :class:`skmm.nn.Dropout`, which follows
+    the estimator's ``random_state``; torch's own would follow its global one.
 
-    A class says which kinds of modalities it takes with ``_accepts``, and which values of its own parameters are allowed
-    with ``_parameter_rules``. The kinds of the modalities are in ``self.schema_.kinds``.
+    A class says which kinds of modalities it takes with ``_accepts``, and which values of its own parameters
+    are allowed with ``_parameter_rules``. The kinds of the modalities are in ``self.schema_.kinds``.
 
     Parameters
     ----------
-    hidden : int or dict of str -> int, default=256
+    hidden : int or dict of str -> int, default=300
         Width of each modality's representation.
     dropout : float, default=0.5
         Share of a representation's entries that a training step drops, in [0, 1).
     max_epochs : int, default=100
         Passes over the training data.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate.
-    batch_size : int, default=256
-        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the fit depends
-        neither on their order nor on whether a sample is repeated or weighted.
+    batch_size : int, default=32
+        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the
+        fit depends neither on their order nor on whether a sample is repeated or weighted.
     optimizer : {"adam", "adamw", "sgd"} or type, default="adam"
         Optimizer, or a class of torch's.
     weight_decay : float, default=1e-4
         L2 penalty of the optimizer.
     early_stopping : bool, default=False
-        Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the best epoch.
-        The part is stratified; with groups no group straddles the split, without them rows are split.
+        Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the
+        best epoch. The part is stratified; with groups no group straddles the split, without them rows are
+        split.
     n_iter_no_change : int, default=10
         Epochs without progress after which early stopping ends the training.
     tol : float, default=1e-4
@@ -95,7 +105,8 @@ class BaseFusionClassifier(
     missing : {"neutral", "zero"}, default="neutral"
         What stands for a modality that is missing: a learned vector, or zeros.
     standardize : bool, default=True
-        Standardize the columns of tables by their mean and deviation over the training samples that have them.
+        Standardize the columns of tables by their mean and deviation over the training samples that have
+        them, and clip them at 5 deviations.
     class_weight : {"balanced"} or dict, default=None
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
@@ -107,8 +118,8 @@ class BaseFusionClassifier(
     device : str, default="cpu"
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int or RandomState, default=None
-        Fixes initialization, order, dropout and the early-stopping split. None draws from the operating system; the
-        global random states are neither used nor changed.
+        Fixes initialization, order, dropout and the early-stopping split. None draws from the operating
+        system; the global random states are neither used nor changed.
     verbose : int, default=0
         Whether to show a bar over the epochs.
 
@@ -154,12 +165,12 @@ class BaseFusionClassifier(
     @abstractmethod
     def __init__(
         self,
-        hidden=256,
+        hidden=300,
         *,
         dropout=0.5,
         max_epochs=100,
-        lr=1e-3,
-        batch_size=256,
+        lr=3e-3,
+        batch_size=32,
         optimizer="adam",
         weight_decay=1e-4,
         early_stopping=False,
@@ -207,7 +218,8 @@ class BaseFusionClassifier(
         ----------
         shapes : dict of str -> tuple of int
             Shape of a sample's tensor (of an instance's, for a bag) by modality, in the order of ``present``:
-            (n_features,) for tables, (channels, height, width) for images, (channels, depth, height, width) for volumes.
+            (n_features,) for tables, (channels, height, width) for images, (channels, depth, height, width)
+            for volumes.
         n_classes : int
             Number of classes.
 
@@ -229,12 +241,19 @@ class BaseFusionClassifier(
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples; one of weight 0 is left out.
         groups : array-like of shape (n_samples,), default=None
-            Groups, such as patients, that early stopping keeps on one side of its split; None for ``X.groups``.
+            Groups, such as patients, that early stopping keeps on one side of its split; None for
+            ``X.groups``.
 
         Returns
         -------
         self
             The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not allowed: names the parameter, or the modality and rows. Also if
+            there are fewer than two classes, no sample has a modality, or training diverges.
         """
         self._check_parameters()
         again = bool(self.warm_start) and hasattr(self, "net_")
@@ -265,6 +284,11 @@ class BaseFusionClassifier(
         -------
         self
             The classifier.
+
+        Raises
+        ------
+        ValueError
+            As `fit` does; also if ``classes`` are not given in the first call, or differ in a later one.
         """
         self._check_parameters()
         first = not hasattr(self, "net_")
@@ -273,11 +297,12 @@ class BaseFusionClassifier(
         X = self._validate(X, reset=first)
         if not first and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
-                f"classes must be those of the first call to partial_fit, {self.classes_.tolist()}. Got {list(classes)!r} instead."
+                f"classes must be those of the first call to partial_fit, {self.classes_.tolist()}. "
+                f"Got {list(classes)!r} instead."
             )
         classes, codes = encode_labels(self, X, y, classes if first else self.classes_)
         if first:
-            self._start(X, classes)
+            self._start(X, classes, partial=True)
         weights = check_weights(sample_weight, len(X))
         return self._train(X, codes, weights, None, partial=True, learn_scale=True)
 
@@ -293,6 +318,12 @@ class BaseFusionClassifier(
         -------
         ndarray of shape (n_samples, n_classes)
             Rows sum to 1; the class prior where a sample has no modality.
+
+        Raises
+        ------
+        ValueError
+            If the data differ from those of fit in modalities, kinds, shapes or feature names, are infinite
+            or partly NaN, or so large that the network overflows.
         """
         X = self._validate_new(X, "they get the class prior")
         logits = self._run(X, lambda output: output.logits).astype(np.float64)
@@ -301,8 +332,8 @@ class BaseFusionClassifier(
         if not (finite | ~known).all():
             rows = np.flatnonzero(~finite & known)
             raise ValueError(
-                f"The network overflows in {len(rows)} samples (rows {messages.shown(rows)}), whose values are too large "
-                f"for precision={self.precision!r}: use standardize=True or precision='float64'."
+                f"The network overflows in {len(rows)} samples (rows {messages.shown(rows)}), whose values "
+                f"are too large for precision={self.precision!r}: use standardize=True."
             )
         proba = softmax(logits, axis=1)
         proba[~known] = self.class_prior_
@@ -342,7 +373,7 @@ class BaseFusionClassifier(
 
     def _check_parameters(self):
         """Raise for a parameter that is not allowed."""
-        own = {name for name in self.get_params(deep=False)}
+        own = set(self.get_params(deep=False))
         rules = {**COMMON_RULES, **self._parameter_rules}
         check_parameters(self, {name: rule for name, rule in rules.items() if name in own})
 
@@ -357,14 +388,15 @@ class BaseFusionClassifier(
         warn_without_modality(has_modality(X, self.modalities_), consequence)
         return X
 
-    def _start(self, X, classes):
+    def _start(self, X, classes, *, partial=False):
         """Forget an earlier fit: a new seed, and modalities and classes of these samples."""
         if hasattr(self, "net_"):
             del self.net_
         if not X.present.any():
             raise messages.nothing_present(type(self).__name__)
         self.classes_ = classes
-        self.modalities_ = observed_modalities(X)
+        if not partial:  # what comes later may hold a modality that the first samples lack
+            self.modalities_ = observed_modalities(X)
         self._seed = draw_seed(self.random_state)
         self._inputs = make_inputs(self.schema_, self.modalities_, standardize=bool(self.standardize))
         self._class_totals = np.zeros(len(classes))
@@ -373,26 +405,18 @@ class BaseFusionClassifier(
         """Go on from an earlier fit, with the parameters of now."""
         for group in self.net_.optimizer_.param_groups:
             group.update(lr=self.lr, weight_decay=self.weight_decay)
-        self.net_.batch_size = self.batch_size
+        self.net_.batch_size, self.net_.modality_dropout_ = self.batch_size, self.modality_dropout
         self.net_.callbacks = copy_callbacks(self.callbacks)
         self.net_.initialize_callbacks()
 
     def _train(self, X, codes, weights, groups, *, partial, learn_scale):
         """Train on the samples that have a modality and a weight."""
-        known = has_modality(X, self.modalities_)
-        if not known.any():
-            raise messages.nothing_present(type(self).__name__)
-        warn_without_modality(known, "fit leaves them out")
-        rows = np.flatnonzero(known & (weights > 0))
-        if not len(rows):
-            raise ValueError("Samples with a modality must have some weight that is not zero. All their weights are zero.")
+        name = type(self).__name__
+        rows = usable_rows(name, has_modality(X, self.modalities_), weights)
         codes, weights = codes[rows], weights[rows]
+        if not partial:
+            check_two_classes(name, self.classes_, codes)
         first = not hasattr(self, "net_")
-        if not partial and len(np.unique(codes)) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes. Got the single class "
-                f"{self.classes_[codes[0]]!r} in the {len(rows)} samples that have a modality and a weight."
-            )
         factored = weights * class_factors(self.class_weight, self.classes_, codes, weights)
         self._class_totals += np.bincount(codes, factored, minlength=len(self.classes_))
         self.class_prior_ = self._class_totals / self._class_totals.sum()
@@ -411,7 +435,9 @@ class BaseFusionClassifier(
             self.net_ = self._make_net()
 
         def batches(chosen, *, checked):
-            return self._batches(X, rows=rows[chosen], y=codes[chosen], weights=factored[chosen], checked=checked)
+            return self._batches(
+                X, rows=rows[chosen], y=codes[chosen], weights=factored[chosen], checked=checked
+            )
 
         valid = None if held_out is None else batches(held_out, checked=False)
         best = None if valid is None else BestWeights(self.n_iter_no_change, self.tol)
@@ -432,7 +458,9 @@ class BaseFusionClassifier(
         self.history_ = history_frame(self.net_)
         self.best_epoch_ = None if best is None else best.best_epoch_
         self.validation_rows_ = None if held_out is None else np.sort(rows[held_out])
-        self._n_features_out = self._run(X[rows[:1]], lambda output: output.logits if output.fused is None else output.fused).shape[1]
+        self._n_features_out = self._run(
+            X[rows[:1]], lambda output: output.logits if output.fused is None else output.fused
+        ).shape[1]
         return self
 
     def _make_net(self):
@@ -461,8 +489,7 @@ class BaseFusionClassifier(
 
     def _run(self, X, read):
         """Run the network over validated samples; ``read`` takes what is wanted from its output."""
-        size = self.batch_size if self.batch_size > 0 else _PREDICT_BATCH
-        return forward_batches(self.net_, self._batches(X), read, size)
+        return forward_batches(self.net_, self._batches(X), read, max(self.batch_size, _PREDICT_BATCH))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""What fusion classifiers share besides their base class: parameter rules, widths, samples without a modality."""
+"""What fusion classifiers share besides their base: parameter rules, widths, samples that can be used."""
 
 import warnings
 from collections.abc import Mapping
@@ -56,7 +56,9 @@ def widths_by_name(hidden, modalities, names):
         raise messages.unknown_names("hidden", unknown, modalities)
     lacking = [name for name in names if name not in hidden]
     if lacking:
-        raise ValueError(f"hidden must give a width for every modality. Got none for {messages.quoted(lacking)}.")
+        raise ValueError(
+            f"hidden must give a width for every modality. Got none for {messages.quoted(lacking)}."
+        )
     bad = {name: width for name, width in hidden.items() if not COUNT.allows(width)}
     if bad:
         raise ValueError(f"The widths in hidden must be {COUNT}. Got {bad!r} instead.")
@@ -78,9 +80,31 @@ def has_modality(X, names):
     return X.present[:, [X.modalities.index(name) for name in names]].any(axis=1)
 
 
-def warn_without_modality(known, consequence):
+def warn_without_modality(known, consequence, stacklevel=4):
     """Warn, once, of samples that have no modality."""
     if not known.all():
         rows = np.flatnonzero(~known)
         text = messages.nothing_present_warning(len(rows), rows, consequence)
-        warnings.warn(text, NoModalityWarning, stacklevel=4)
+        warnings.warn(text, NoModalityWarning, stacklevel=stacklevel)
+
+
+def usable_rows(name, known, weights):
+    """Rows with a modality and a weight; warns of those without a modality, raises where none is left."""
+    if not known.any():
+        raise messages.nothing_present(name)
+    warn_without_modality(known, "fit leaves them out", stacklevel=5)
+    rows = np.flatnonzero(known & (weights > 0))
+    if not len(rows):
+        raise ValueError(
+            "Samples with a modality must have some weight that is not zero. All their weights are zero."
+        )
+    return rows
+
+
+def check_two_classes(name, classes, codes):
+    """Raise where the samples to train on are of one class."""
+    if len(np.unique(codes)) < 2:
+        raise ValueError(
+            f"{name} needs samples of at least 2 classes. Got the single class {classes[codes[0]]!r} in the "
+            f"{len(codes)} samples that have a modality and a weight."
+        )

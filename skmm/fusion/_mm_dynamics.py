@@ -12,8 +12,15 @@ from skmm.fusion._base import BaseFusionClassifier
 from skmm.fusion._common import widths_by_name
 from skmm.nn import Dropout, FeatureGate, FusionOutput, NeutralVector, renormalize, xavier_linear
 
-
+_DENSE_GATE = 1000  # features up to which an automatic gate is dense: a million parameters
 _CONFIDENCE = ""  # key of the confidences beside the gates: no modality has an empty name
+
+
+def _masked(values, here):
+    """Values of the samples that have a modality, zero for the others; ``here`` None has all."""
+    if here is None:
+        return values
+    return values * here.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
 
 
 class _Branch(nn.Module):
@@ -21,10 +28,13 @@ class _Branch(nn.Module):
 
     def __init__(self, n_features, width, n_classes, *, gate, gate_rank, confidence, dropout, neutral):
         super().__init__()
+        if gate == "auto":
+            gate = "dense" if n_features <= _DENSE_GATE else "low_rank"
         self.gate = None if gate is None else FeatureGate(n_features, gate, gate_rank)
         self.encoder = xavier_linear(n_features, width)
         self.dropout = Dropout(dropout)
-        # NOTE[DIFF] Heads that an ablation does not use are not made; the second system kept them, without gradient.
+        # NOTE[DIFF] Heads that an ablation does not use are not made; the second system kept them, without
+        # gradient.
         self.classifier = xavier_linear(width, n_classes) if confidence else None
         self.confidence = xavier_linear(width, 1) if confidence else None
         self.neutral = NeutralVector(width) if neutral else None
@@ -37,7 +47,7 @@ class _Branch(nn.Module):
 
 
 class MMDynamicsModule(nn.Module):
-    """The network of MM dynamics; parameters as in `MMDynamicsClassifier`, ``widths`` in the order of ``shapes``."""
+    """The network of MM dynamics; parameters as in its classifier, ``widths`` in the order of ``shapes``."""
 
     def __init__(
         self,
@@ -81,21 +91,33 @@ class MMDynamicsModule(nn.Module):
 
     def forward(self, inputs, present):
         """Logits, the losses of the paper, gates by modality, confidences, and the fused vector."""
+        # Most batches miss nothing: they go without the masks, which change nothing there.
+        masks = [None] * len(self.branches) if bool(present.all()) else list(present.unbind(dim=1))
         losses, gates, confidences, parts = {}, {}, [], []
-        for column, (name, branch) in enumerate(zip(self.modalities, self.branches, strict=True)):
-            here = present[:, column].to(inputs[name].dtype)  # (batch,)
+        for name, branch, here in zip(self.modalities, self.branches, masks, strict=True):
             gate, z = branch(inputs[name])
             parts.append(z)
             if gate is not None:
-                gates[name] = gate * here[:, None]
-                losses[f"gate/{name}"] = self.gate_penalty * gate.mean(dim=1) * here
+                gates[name] = _masked(gate, here)
+                losses[f"gate/{name}"] = _masked(self.gate_penalty * gate.mean(dim=1), here)
             if self.confidence_weighting:
-                confidences.append(self._judge(name, branch, z, here, losses))
-        confidence = torch.stack(confidences, dim=1) if confidences else torch.ones_like(present, dtype=parts[0].dtype)
-        fused = self._fuse(parts, renormalize(confidence, present), present)
+                confidences.append(_masked(self._judge(name, branch, z, here, losses), here))
+        weights = (
+            torch.stack(confidences, dim=1) if confidences else torch.ones_like(present, dtype=parts[0].dtype)
+        )
+        informativeness = {**gates, _CONFIDENCE: weights}
+        if masks[0] is not None:
+            weights = renormalize(weights, present)
+        blocks = [z * weight[:, None] for z, weight in zip(parts, weights.unbind(dim=1), strict=True)]
+        if masks[0] is not None and self.branches[0].neutral is not None:
+            blocks = [
+                branch.neutral(block, here)
+                for branch, block, here in zip(self.branches, blocks, masks, strict=True)
+            ]
+        fused = torch.cat(blocks, dim=1)  # (batch, sum of widths)
         logits = self.classifier(fused)
         losses["classification"] = -self.classification_penalty * torch.log_softmax(logits, dim=1)
-        return FusionOutput(logits, losses, {**gates, _CONFIDENCE: confidence * present}, fused)
+        return FusionOutput(logits, losses, informativeness, fused)
 
     def _judge(self, name, branch, z, here, losses):
         """Confidence c of one modality, (batch,); adds the losses that teach it, by possible true class."""
@@ -103,23 +125,13 @@ class MMDynamicsModule(nn.Module):
         if self.confidence_activation == "sigmoid":
             confidence = torch.sigmoid(confidence)
         log_proba = torch.log_softmax(branch.classifier(z), dim=1)  # (batch, n_classes)
-        target = log_proba.exp()
-        if self.detach_confidence:
-            target = target.detach()
-        weight = self.confidence_penalty * here[:, None]
-        losses[f"confidence/{name}"] = weight * (confidence[:, None] - target).square()
-        losses[f"classification/{name}"] = -weight * log_proba
+        # NOTE[DIFF] The papers' code does not detach the target, so that the square also moves the prediction
+        # towards the confidence; detach_confidence=False is that.
+        target = log_proba.detach().exp() if self.detach_confidence else log_proba.exp()
+        error = (confidence[:, None] - target).square()
+        losses[f"confidence/{name}"] = _masked(self.confidence_penalty * error, here)
+        losses[f"classification/{name}"] = _masked(-self.confidence_penalty * log_proba, here)
         return confidence
-
-    def _fuse(self, parts, weights, present):
-        """The weighted representations side by side, (batch, sum of widths)."""
-        blocks = [z * weight[:, None] for z, weight in zip(parts, weights.unbind(dim=1), strict=True)]
-        if self.branches[0].neutral is not None and not bool(present.all()):
-            blocks = [
-                branch.neutral(block, here)
-                for branch, block, here in zip(self.branches, blocks, present.unbind(dim=1), strict=True)
-            ]
-        return torch.cat(blocks, dim=1)
 
 
 class MMDynamicsClassifier(BaseFusionClassifier):
@@ -128,41 +140,45 @@ class MMDynamicsClassifier(BaseFusionClassifier):
     For modality m with features :math:`x_m`,
 
     .. math::
-        g_m = \sigma(A_m x_m + a_m), \quad z_m = \mathrm{dropout}(\mathrm{relu}(E_m (x_m \odot g_m) + e_m)), \quad
-        c_m = v_m^\top z_m + v_{0m}, \quad p_m = \mathrm{softmax}(U_m z_m + b_m)
+        g_m = \sigma(A_m x_m + a_m), \quad z_m = \mathrm{dropout}(\mathrm{relu}(E_m (x_m \odot g_m) + e_m)),
+        \quad c_m = v_m^\top z_m + v_{0m}, \quad p_m = \mathrm{softmax}(U_m z_m + b_m)
 
-    are the informativeness of its features, its representation, the confidence in it and the prediction from it alone. The
-    fused vector is :math:`f = [w_1 z_1, \ldots, w_M z_M]`, modalities in alphabetical order, and the class probabilities are
+    are the informativeness of its features, its representation, the confidence in it and the prediction from
+    it alone. The fused vector is :math:`f = [w_1 z_1, \ldots, w_M z_M]`, modalities in alphabetical order,
+    and the class probabilities are
     :math:`\mathrm{softmax}(W f + w_0)`. Training minimizes
 
     .. math::
         \lambda_c \mathrm{CE} + \sum_m \left[\lambda_{FI} \bar g_m + \lambda_{MI}
         \left((c_m - p_m[y])^2 + \mathrm{CE}_m\right)\right]
 
-    with the cross-entropies CE of the fused prediction and :math:`\mathrm{CE}_m` of :math:`p_m`: the gates become sparse, and
-    the confidence an estimate of the probability of the true class. Terms are averaged over samples; those of a missing
-    modality are 0.
+    with the cross-entropies CE of the fused prediction and :math:`\mathrm{CE}_m` of :math:`p_m`: the gates
+    become sparse, and the confidence an estimate of the probability of the true class. Terms are averaged
+    over samples; those of a missing modality are 0.
 
-    The weights are :math:`w_m = c_m` where every modality is present, as in the paper. A missing modality has confidence 0,
-    and the others are raised: :math:`w_m = c_m M / n` with n of M modalities present. Its block of f is a learned neutral
-    vector or zero.
+    The weights are :math:`w_m = c_m` where every modality is present, as in the paper. A missing modality has
+    confidence 0, and the others are raised: :math:`w_m = c_m M / n` with n of M modalities present. Its block
+    of f is a learned neutral vector or zero.
 
     Parameters
     ----------
-    hidden : int or dict of str -> int, default=256
+    hidden : int or dict of str -> int, default=300
         Width of each modality's representation.
-    feature_gate : {"dense", "low_rank", "diagonal"}, default="dense"
-        Form of :math:`A_m`; None for no gate, :math:`g_m = 1`, and no penalty of it. A dense one has as many parameters as
-        the square of the number of features.
+    feature_gate : {"auto", "dense", "low_rank", "diagonal"}, default="auto"
+        Form of :math:`A_m`; None for no gate, :math:`g_m = 1`, and no penalty of it. A dense one, as in the
+        paper, has as many parameters as the square of the number of features; "auto" is dense up to 1000
+        features and "low_rank" beyond.
     gate_rank : int, default=32
         Rank of a "low_rank" gate.
     confidence_weighting : bool, default=True
-        Whether modalities are weighted by confidence; False for :math:`c_m = 1`, without the terms of :math:`\lambda_{MI}`.
+        Whether modalities are weighted by confidence; False for :math:`c_m = 1`, without the terms of
+        :math:`\lambda_{MI}`.
     confidence_activation : {"sigmoid"}, default=None
-        "sigmoid" brings :math:`c_m` to (0, 1), as a probability is; None leaves it unbounded, as in the paper.
+        "sigmoid" brings :math:`c_m` to (0, 1), as a probability is; None leaves it unbounded, as in the
+        paper.
     detach_confidence : bool, default=True
-        Whether :math:`p_m[y]` is a fixed target of the confidence. In the paper's code it is not: there the square also
-        moves the prediction towards the confidence.
+        Whether :math:`p_m[y]` is a fixed target of the confidence. In the paper's code it is not: there the
+        square also moves the prediction towards the confidence.
     gate_penalty : float, default=1.0
         :math:`\lambda_{FI}`; 0 keeps the gates and does not ask them to be sparse.
     confidence_penalty : float, default=1.0
@@ -173,18 +189,19 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         Share of a representation's entries that a training step drops, in [0, 1).
     max_epochs : int, default=100
         Passes over the training data.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate.
-    batch_size : int, default=256
-        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the fit depends
-        neither on their order nor on whether a sample is repeated or weighted.
+    batch_size : int, default=32
+        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the
+        fit depends neither on their order nor on whether a sample is repeated or weighted.
     optimizer : {"adam", "adamw", "sgd"} or type, default="adam"
         Optimizer, or a class of torch's.
     weight_decay : float, default=1e-4
         L2 penalty of the optimizer.
     early_stopping : bool, default=False
-        Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the best epoch.
-        The part is stratified; with groups no group straddles the split, without them rows are split.
+        Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the
+        best epoch. The part is stratified; with groups no group straddles the split, without them rows are
+        split.
     n_iter_no_change : int, default=10
         Epochs without progress after which early stopping ends the training.
     tol : float, default=1e-4
@@ -196,7 +213,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
     missing : {"neutral", "zero"}, default="neutral"
         What stands for a modality that is missing: a learned vector, or zeros.
     standardize : bool, default=True
-        Standardize the columns of tables by their mean and deviation over the training samples that have them.
+        Standardize the columns of tables by their mean and deviation over the training samples that have
+        them, and clip them at 5 deviations.
     class_weight : {"balanced"} or dict, default=None
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
@@ -208,8 +226,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
     device : str, default="cpu"
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int or RandomState, default=None
-        Fixes initialization, order, dropout and the early-stopping split. None draws from the operating system; the
-        global random states are neither used nor changed.
+        Fixes initialization, order, dropout and the early-stopping split. None draws from the operating
+        system; the global random states are neither used nor changed.
     verbose : int, default=0
         Whether to show a bar over the epochs.
 
@@ -222,8 +240,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
     class_prior_ : ndarray of shape (n_classes,)
         Weighted shares of the classes; the prediction where a sample has no modality.
     history_ : DataFrame
-        One row an epoch: "epoch", "train_loss", "duration" in seconds, and with early stopping "valid_loss" and
-        "valid_accuracy"; besides the scores of callbacks.
+        One row an epoch: "epoch", "train_loss", "duration" in seconds, and with early stopping "valid_loss"
+        and "valid_accuracy"; besides the scores of callbacks.
     best_epoch_ : int or None
         Epoch whose weights early stopping restored.
     validation_rows_ : ndarray of int or None
@@ -242,8 +260,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
 
     References
     ----------
-    Han, Yang, Huang, Zhang, Yao: Multimodal dynamics: dynamical fusion for trustworthy multimodal classification.
-    CVPR 2022.
+    Han, Yang, Huang, Zhang, Yao: Multimodal dynamics: dynamical fusion for trustworthy multimodal
+    classification. CVPR 2022.
 
     Examples
     --------
@@ -260,7 +278,7 @@ class MMDynamicsClassifier(BaseFusionClassifier):
 
     _fusion_strategy = "late"
     _parameter_rules = {
-        "feature_gate": (Choice((None, "dense", "low_rank", "diagonal")),),
+        "feature_gate": (Choice((None, "auto", "dense", "low_rank", "diagonal")),),
         "gate_rank": (Number(Integral, 1),),
         "confidence_weighting": (FLAG,),
         "confidence_activation": (Choice((None, "sigmoid")),),
@@ -271,16 +289,16 @@ class MMDynamicsClassifier(BaseFusionClassifier):
     }
     _search_space = {
         **BaseFusionClassifier._search_space,
-        "feature_gate": ("categorical", ["dense", "diagonal", None]),
+        "feature_gate": ("categorical", ["auto", "diagonal", None]),
         "gate_penalty": ("log", 1e-2, 10.0),
         "confidence_penalty": ("log", 1e-1, 10.0),
     }
 
     def __init__(
         self,
-        hidden=256,
+        hidden=300,
         *,
-        feature_gate="dense",
+        feature_gate="auto",
         gate_rank=32,
         confidence_weighting=True,
         confidence_activation=None,
@@ -290,8 +308,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         classification_penalty=1.0,
         dropout=0.5,
         max_epochs=100,
-        lr=1e-3,
-        batch_size=256,
+        lr=3e-3,
+        batch_size=32,
         optimizer="adam",
         weight_decay=1e-4,
         early_stopping=False,
@@ -378,7 +396,9 @@ class MMDynamicsClassifier(BaseFusionClassifier):
             If the classifier has no gates.
         """
         if self.feature_gate is None:
-            raise ValueError("feature_informativeness needs gates. Got feature_gate=None: fit with another one.")
+            raise ValueError(
+                "feature_informativeness needs gates. Got feature_gate=None: fit with another one."
+            )
         X = self._validate_new(X, "their informativeness is 0")
         return self._run(X, lambda output: {name: output.informativeness[name] for name in self.modalities_})
 
@@ -393,8 +413,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         Returns
         -------
         DataFrame of shape (n_samples, n_modalities)
-            Confidences :math:`c_m` before any renormalization, a column a modality; 0 where it is missing. The index
-            is that of ``X``.
+            Confidences :math:`c_m` before any renormalization, a column a modality; 0 where it is missing.
+            The index is that of ``X``.
 
         Raises
         ------
@@ -403,7 +423,7 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         """
         if not self.confidence_weighting:
             raise ValueError(
-                "modality_confidence needs confidences. Got confidence_weighting=False: fit with confidence_weighting=True."
+                "modality_confidence needs confidences. Got confidence_weighting=False: fit with True."
             )
         X = self._validate_new(X, "their confidences are 0")
         confidence = self._run(X, lambda output: output.informativeness[_CONFIDENCE])

@@ -1,7 +1,8 @@
-"""MM static: representations weighted by fixed numbers, the plain counterpart of MM dynamics (Wenderoth 2024)."""
+"""MM static: representations weighted by fixed numbers, the plain counterpart of MM dynamics."""
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -20,7 +21,9 @@ class MMStaticModule(nn.Module):
         sizes = [n_features for (n_features,) in shapes.values()]
         self.encoders = nn.ModuleList(xavier_linear(*size) for size in zip(sizes, widths, strict=True))
         self.dropout = Dropout(dropout)
-        self.neutral = nn.ModuleList(NeutralVector(width) for width in widths) if missing == "neutral" else None
+        self.neutral = (
+            nn.ModuleList(NeutralVector(width) for width in widths) if missing == "neutral" else None
+        )
         self.classifier = xavier_linear(sum(widths), n_classes)
         self.register_buffer("weights", torch.tensor(weights))
 
@@ -43,38 +46,40 @@ class MMStaticModule(nn.Module):
 class MMStaticClassifier(BaseFusionClassifier):
     r"""MM static: one encoder a modality, fused with fixed weights.
 
-    With :math:`z_m = \mathrm{dropout}(\mathrm{relu}(E_m x_m + e_m))` and weights :math:`w_m` the fused vector is
+    With :math:`z_m = \mathrm{dropout}(\mathrm{relu}(E_m x_m + e_m))` and weights :math:`w_m` the fused vector
+    is
     :math:`f = [w_1 z_1, \ldots, w_M z_M]`, modalities in alphabetical order, and the class probabilities are
-    :math:`\mathrm{softmax}(W f + w_0)`, trained by their cross-entropy. As W could absorb the weights, they only change how
-    fast a modality is learned and how strongly it is penalized. With equal weights it is MM dynamics without gates and
-    without confidences.
+    :math:`\mathrm{softmax}(W f + w_0)`, trained by their cross-entropy. As W could absorb the weights, they
+    only change how fast a modality is learned and how strongly it is penalized. With equal weights it is MM
+    dynamics without gates and without confidences.
 
-    Where a sample lacks modalities, the weights of the others are raised to the same total, and a learned neutral vector,
-    or zero, stands in the place of each that is missing.
+    Where a sample lacks modalities, the weights of the others are raised to the same total, and a learned
+    neutral vector, or zero, stands in the place of each that is missing.
 
     Parameters
     ----------
-    hidden : int or dict of str -> int, default=256
+    hidden : int or dict of str -> int, default=300
         Width of each modality's representation.
     modality_weights : dict of str -> float, or list of float, default=None
-        Weights :math:`w_m`, not negative; a list is in alphabetical order of the modalities, a modality that a dict leaves
-        out has 1. None for 1 each.
+        Weights :math:`w_m`, not negative; a list is in alphabetical order of the modalities, a modality that
+        a dict leaves out has 1. None for 1 each.
     dropout : float, default=0.5
         Share of a representation's entries that a training step drops, in [0, 1).
     max_epochs : int, default=100
         Passes over the training data.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate.
-    batch_size : int, default=256
-        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the fit depends
-        neither on their order nor on whether a sample is repeated or weighted.
+    batch_size : int, default=32
+        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the
+        fit depends neither on their order nor on whether a sample is repeated or weighted.
     optimizer : {"adam", "adamw", "sgd"} or type, default="adam"
         Optimizer, or a class of torch's.
     weight_decay : float, default=1e-4
         L2 penalty of the optimizer.
     early_stopping : bool, default=False
-        Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the best epoch.
-        The part is stratified; with groups no group straddles the split, without them rows are split.
+        Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the
+        best epoch. The part is stratified; with groups no group straddles the split, without them rows are
+        split.
     n_iter_no_change : int, default=10
         Epochs without progress after which early stopping ends the training.
     tol : float, default=1e-4
@@ -86,7 +91,8 @@ class MMStaticClassifier(BaseFusionClassifier):
     missing : {"neutral", "zero"}, default="neutral"
         What stands for a modality that is missing: a learned vector, or zeros.
     standardize : bool, default=True
-        Standardize the columns of tables by their mean and deviation over the training samples that have them.
+        Standardize the columns of tables by their mean and deviation over the training samples that have
+        them, and clip them at 5 deviations.
     class_weight : {"balanced"} or dict, default=None
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
@@ -98,8 +104,8 @@ class MMStaticClassifier(BaseFusionClassifier):
     device : str, default="cpu"
         "cpu", "cuda", or "auto" for CUDA where there is one.
     random_state : int or RandomState, default=None
-        Fixes initialization, order, dropout and the early-stopping split. None draws from the operating system; the
-        global random states are neither used nor changed.
+        Fixes initialization, order, dropout and the early-stopping split. None draws from the operating
+        system; the global random states are neither used nor changed.
     verbose : int, default=0
         Whether to show a bar over the epochs.
 
@@ -112,10 +118,12 @@ class MMStaticClassifier(BaseFusionClassifier):
     class_prior_ : ndarray of shape (n_classes,)
         Weighted shares of the classes; the prediction where a sample has no modality.
     history_ : DataFrame
-        One row an epoch: "epoch", "train_loss", "duration" in seconds, and with early stopping "valid_loss" and
-        "valid_accuracy"; besides the scores of callbacks.
+        One row an epoch: "epoch", "train_loss", "duration" in seconds, and with early stopping "valid_loss"
+        and "valid_accuracy"; besides the scores of callbacks.
     best_epoch_ : int or None
         Epoch whose weights early stopping restored.
+    validation_rows_ : ndarray of int or None
+        Rows of X that early stopping held out; None without it.
     net_ : skorch.NeuralNetClassifier
         The trained net; its ``module_`` is the network.
     n_features_in_ : int
@@ -146,19 +154,19 @@ class MMStaticClassifier(BaseFusionClassifier):
     _parameter_rules = {
         "modality_weights": (
             Choice((None,)),
-            Instance((Mapping, list, tuple), "a dict {modality: weight} or a list of weights"),
+            Instance((Mapping, list, tuple, np.ndarray), "a dict {modality: weight} or a list of weights"),
         )
     }
 
     def __init__(
         self,
-        hidden=256,
+        hidden=300,
         *,
         modality_weights=None,
         dropout=0.5,
         max_epochs=100,
-        lr=1e-3,
-        batch_size=256,
+        lr=3e-3,
+        batch_size=32,
         optimizer="adam",
         weight_decay=1e-4,
         early_stopping=False,
@@ -204,11 +212,12 @@ class MMStaticClassifier(BaseFusionClassifier):
     def _make_module(self, shapes, n_classes):
         """One affine map a modality, and one for the classes."""
         names = self.schema_.names
+        weights = dict(zip(names, weights_by_name(self.modality_weights, names), strict=True))
         return MMStaticModule(
             shapes,
             n_classes,
             widths_by_name(self.hidden, names, shapes),
-            weights_by_name(self.modality_weights, names, shapes),
+            [weights[name] for name in shapes],
             dropout=self.dropout,
             missing=self.missing,
         )

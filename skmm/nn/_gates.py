@@ -23,7 +23,8 @@ class FeatureGate(nn.Module):
     --------
     >>> import torch
     >>> from skmm.nn import FeatureGate
-    >>> gate = FeatureGate(1000, form="low_rank", rank=8)
+    >>> with torch.random.fork_rng():
+    ...     gate = FeatureGate(1000, form="low_rank", rank=8)
     >>> sum(parameter.numel() for parameter in gate.parameters())
     17000
     >>> gate(torch.zeros(1, 1000)).unique()

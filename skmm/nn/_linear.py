@@ -21,8 +21,10 @@ def xavier_linear(n_in, n_out):
 
     Examples
     --------
+    >>> import torch
     >>> from skmm.nn import xavier_linear
-    >>> layer = xavier_linear(3, 2)
+    >>> with torch.random.fork_rng():
+    ...     layer = xavier_linear(3, 2)
     >>> layer.weight.shape, layer.bias.tolist()
     (torch.Size([2, 3]), [0.0, 0.0])
     """

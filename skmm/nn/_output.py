@@ -37,9 +37,9 @@ class FusionOutput(NamedTuple):
     logits : Tensor of shape (batch, n_classes)
         Scores of the classes; their softmax is the prediction.
     losses : dict of str -> Tensor, default={}
-        What is minimized besides the cross-entropy of the logits, already weighted: a tensor of shape (batch,),
-        one of shape (batch, n_classes) with the loss that a sample has if that class is the true one, or a
-        scalar. An entry "classification" takes the place of the cross-entropy of the logits.
+        What is minimized besides the cross-entropy of the logits, already weighted: a tensor of shape
+        (batch,), one of shape (batch, n_classes) with the loss that a sample has if that class is the true
+        one, or a scalar. An entry "classification" takes the place of the cross-entropy of the logits.
     informativeness : dict of str -> Tensor, default={}
         Whatever tells what the network looked at, by name; the first axis is the batch.
     fused : Tensor of shape (batch, width), default=None
