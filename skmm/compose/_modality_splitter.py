@@ -44,7 +44,7 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         Positions of the columns of each modality.
     n_features_in_ : int
         Number of columns seen in ``fit``.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Their names, where X is a DataFrame with names of type str.
 
     Raises

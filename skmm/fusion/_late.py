@@ -96,7 +96,7 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         Names of the modalities that have a classifier, in alphabetical order.
     n_features_in_ : int
         Number of features, where there is one table.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Their names, where the table has names.
 
     Raises
