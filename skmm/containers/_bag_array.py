@@ -3,6 +3,7 @@
 import numpy as np
 
 from skmm.containers import _validation as messages
+from skmm.containers._entries import from_torch, is_missing
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._state import freeze
 
@@ -100,7 +101,7 @@ class BagArray:
         elif is_lazy(values):
             self._values = values if isinstance(values, LazyArray) else LazyArray(values)
         else:
-            self._values = np.asarray(values)
+            self._values = np.asarray(from_torch(values))
         if self._values.ndim == 0:
             raise messages.bad_offsets("values is a scalar")
         self._offsets = _check_offsets(offsets, self._values.shape[0])
@@ -112,7 +113,7 @@ class BagArray:
         Parameters
         ----------
         bags : sequence of array-like of shape (n_instances_i, ...), or None
-            One bag a sample; None is an empty bag.
+            One bag a sample; None (or NaN) is an empty bag.
         instance_shape : tuple, default=None
             Shape of one instance; needed only where every bag is None.
         dtype : numpy dtype, default=None
@@ -141,10 +142,10 @@ class BagArray:
         """``from_list`` whose messages name the modality."""
         lengths, pieces = [], []
         for row, bag in enumerate(bags):
-            if bag is None:
+            if is_missing(bag):
                 lengths.append(0)
                 continue
-            piece = np.asarray(bag)
+            piece = np.asarray(from_torch(bag))
             if piece.ndim == 0:
                 raise messages.mixed_sequence(name or "bag", row, bag)
             if len(piece) == 0:
@@ -157,7 +158,7 @@ class BagArray:
             lengths.append(len(piece))
             pieces.append(piece)
         if instance_shape is None:
-            raise messages.all_entries_missing(name or "bag")
+            raise messages.all_entries_missing(name) if name else messages.no_instance_shape()
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
         if pieces:
             values = np.concatenate(pieces)

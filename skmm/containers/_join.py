@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from skmm.containers import _validation_sources as messages
 from skmm.containers._bag_array import BagArray
+from skmm.containers._entries import from_torch
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._rows import n_rows, take_rows
 
@@ -38,6 +39,7 @@ def split_ids(name, value, kind=None):
 
 def _indexable(name, value, kind):
     """A modality as an array, a DataFrame, or a list of entries."""
+    value = from_torch(value)
     if isinstance(value, pd.Series):
         has_cells = pd.api.types.is_object_dtype(value.dtype) or isinstance(value.dtype, pd.StringDtype)
         if has_cells and kind != "table":
@@ -45,8 +47,6 @@ def _indexable(name, value, kind):
         return value.to_frame(name if value.name is None else value.name)
     if is_lazy(value):
         return LazyArray(value)
-    if type(value).__module__.partition(".")[0] == "torch":
-        return value.detach().cpu().numpy()
     if sp.issparse(value):
         return sp.csr_array(value)
     if isinstance(value, (BagArray, pd.DataFrame, np.ndarray)):

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from skmm.containers import _validation as messages
 from skmm.containers._bag_array import BagArray
+from skmm.containers._entries import from_torch, is_missing
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._rows import placeholder
 
@@ -26,21 +27,6 @@ class OneChannel:
     def __getitem__(self, rows):
         """Volumes ``rows``."""
         return self.volumes[rows][..., np.newaxis]
-
-
-def is_missing(value):
-    """Whether an entry of a sequence stands for a missing one: None, NaN, NaT or pandas' NA."""
-    if value is None:
-        return True
-    return not hasattr(value, "__len__") and np.ndim(value) == 0 and bool(pd.isna(value))
-
-
-def from_torch(value):
-    """A tensor as an ndarray, wherever it is; all else as it is."""
-    if type(value).__module__.partition(".")[0] != "torch":
-        return value
-    value = value.detach().cpu()
-    return (value.float() if value.is_floating_point() and value.itemsize < 4 else value).numpy()
 
 
 def coerce(value, name, kind=None):

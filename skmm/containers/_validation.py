@@ -252,6 +252,11 @@ def instance_shapes(name, row, expected, got):
     )
 
 
+def no_instance_shape():
+    """Bags of which none tells what its instances look like."""
+    return ValueError("Every bag is empty, so the shape of an instance is not known. Pass instance_shape=.")
+
+
 def bad_offsets(why):
     """Offsets that do not describe bags."""
     return ValueError(

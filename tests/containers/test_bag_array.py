@@ -2,6 +2,7 @@
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,3 +111,21 @@ def test_bags_are_no_array_of_numbers():
     """A cast to float says that bags differ in length."""
     with pytest.raises(TypeError, match="Bags differ in length"):
         np.asarray(BagArray.from_list([[[1.0]], [[2.0], [3.0]]]), dtype=float)
+
+
+def test_missing_bags_and_tensors():
+    """NaN and pandas' NA stand for empty bags, as None does, and tensors of any precision are taken."""
+    torch = pytest.importorskip("torch")
+    tensor = torch.ones(2, 3, dtype=torch.bfloat16, requires_grad=True)
+
+    bags = BagArray.from_list([np.nan, tensor, pd.NA, None])
+
+    assert bags.lengths.tolist() == [0, 2, 0, 0]
+    assert BagArray(tensor, [0, 2])[0].tolist() == [[1.0, 1.0, 1.0]] * 2
+
+
+def test_empty_bags_need_the_shape_of_an_instance():
+    """Where no bag has an instance, its shape must be given."""
+    with pytest.raises(ValueError, match="Pass instance_shape="):
+        BagArray.from_list([None, None])
+    assert BagArray.from_list([None], instance_shape=(4,)).values.shape == (0, 4)
