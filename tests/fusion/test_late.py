@@ -240,7 +240,7 @@ def test_groups_stay_whole_in_stacking(two_tables, source):
 
 
 def test_folds_test_every_sample_once():
-    """Folds are stratified by class, hold every row once, and rare classes and few groups do not break them."""
+    """Folds are stratified by class, hold every row once, and rare classes break nothing."""
     codes = np.repeat([0, 1, 2, 3], [20, 10, 2, 1])
     rng = np.random.RandomState(0)
     folds = assign_folds(codes, None, 5, rng, np.arange(33))
@@ -339,7 +339,7 @@ def test_weights_count(two_tables):
 
 
 def test_weights_reach_the_estimators(two_tables):
-    """With routing off every estimator that takes weights gets those of its rows; with it on, those that ask."""
+    """With routing off every estimator that takes weights gets those of its rows; with it on, who asks."""
     X, y, _ = two_tables
     weight = np.arange(1.0, 61.0)
     Recorder.log.clear()
@@ -424,7 +424,7 @@ def test_n_jobs_and_seeds(two_tables):
 
 
 def test_a_failure_names_the_modality_and_the_cause(two_tables):
-    """An estimator's error is traced to partly missing rows where these are the cause, and names the modality otherwise."""
+    """An estimator's error is traced to partly missing rows, or names the modality at least."""
     X, y, _ = two_tables
     X["a"][2, 0] = np.nan
     with pytest.raises(ValueError, match="'a' contains NaN in a part of 1 rows"):
@@ -455,7 +455,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("params, error, match", BAD.values(), ids=BAD)
+@pytest.mark.parametrize(("params", "error", "match"), BAD.values(), ids=BAD)
 def test_bad_parameters(two_tables, params, error, match):
     """Wrong parameters are refused in fit, by name."""
     X, y, _ = two_tables

@@ -1,0 +1,105 @@
+"""Every estimator of the package, found by walking it, keeps skmm's contract and scikit-learn's."""
+
+import inspect
+
+import pytest
+from sklearn.preprocessing import MaxAbsScaler
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skmm.testing import all_estimators, parametrize_with_multimodal_checks
+
+# Arguments that a class needs, or with which it is quick. Every other estimator is checked as it is.
+QUICK = {"hidden": 4, "max_epochs": 2}
+ARGUMENTS = {
+    "ModalitySplitter": {"modalities": {"first": [0], "rest": slice(1, None)}},
+    "ModalityTransformer": {"transformers": {"alpha": MaxAbsScaler()}},
+}
+# More instances of a class, to be checked beside the default one.
+VARIANTS = {
+    "LateFusionClassifier": [{"method": "stacking", "cv": 2}],
+    "ConcatModalities": [{"add_presence": True}, {"missing": 0.0}],
+}
+# What skmm's checks do not concern, with the reason.
+NOT_MULTIMODAL = {"ModalitySplitter": "what it takes is one table; modalities are what comes out"}
+# scikit-learn trains for accuracy, so these need epochs; with tiny widths they are still quick.
+LEARNING = {"hidden": 16, "max_epochs": 20, "lr": 0.05}
+FULL_BATCH = {"precision": "float64", "batch_size": -1}
+WEIGHTS = "weights equal repetition to the rounding of float32 only, and not at all in several batches"
+
+
+def instances(quick):
+    """Instances of every estimator: the default one, with those of ``quick`` that it has, and variants."""
+    for name, cls in all_estimators():
+        known = inspect.signature(cls).parameters
+        arguments = {key: value for key, value in quick.items() if key in known}
+        for variant in ({}, *VARIANTS.get(name, ())):
+            yield cls(**{**arguments, **ARGUMENTS.get(name, {}), **variant})
+
+
+def takes_a_table(estimator):
+    """Whether scikit-learn checks an estimator."""
+    return get_tags(estimator).input_tags.two_d_array
+
+
+def full_batch(estimator):
+    """Whether an estimator trains in float64 on all samples at once, or does not train in batches at all."""
+    params = estimator.get_params(deep=False)
+    return all(params.get(name, value) == value for name, value in FULL_BATCH.items())
+
+
+def expected_failures(estimator):
+    """What fails by design: weights and repetitions are the same to 1e-7 where batches are the same."""
+    if full_batch(estimator):
+        return {}
+    return {
+        "check_sample_weight_equivalence_on_dense_data": WEIGHTS,
+        "check_sample_weight_equivalence_on_sparse_data": WEIGHTS,
+    }
+
+
+MULTIMODAL = [estimator for estimator in instances(QUICK) if type(estimator).__name__ not in NOT_MULTIMODAL]
+DEFAULT = [estimator for estimator in instances(LEARNING) if takes_a_table(estimator)]
+EXACT = [
+    e for e in instances({**LEARNING, **FULL_BATCH}) if takes_a_table(e) and "precision" in e.get_params()
+]
+
+
+@parametrize_with_multimodal_checks(MULTIMODAL)
+def test_contract_of_skmm(estimator, check):
+    """Every estimator passes the checks of skmm.testing."""
+    check(estimator)
+
+
+@pytest.mark.uses_global_state(reason="some of scikit-learn's checks draw from NumPy's generator")
+@parametrize_with_checks(DEFAULT, expected_failed_checks=expected_failures)
+def test_contract_of_scikit_learn(estimator, check):
+    """Every estimator of tables passes scikit-learn's checks; weights of default nets hold to rounding."""
+    check(estimator)
+
+
+@pytest.mark.uses_global_state(reason="some of scikit-learn's checks draw from NumPy's generator")
+@parametrize_with_checks(EXACT)
+def test_contract_of_scikit_learn_in_full_batches(estimator, check):
+    """In float64 and full batches nets pass all of scikit-learn's checks; none is expected to fail."""
+    check(estimator)
+
+
+def test_nothing_is_left_out():
+    """All estimators are checked but those with a reason, and every reason is still needed."""
+    names = {name for name, _ in all_estimators()}
+    checked = {type(estimator).__name__ for estimator in MULTIMODAL}
+
+    assert checked == names - set(NOT_MULTIMODAL)
+    assert set(ARGUMENTS) | set(VARIANTS) | set(NOT_MULTIMODAL) <= names
+
+
+@pytest.mark.parametrize(("name", "cls"), all_estimators())
+def test_search_spaces_name_parameters(name, cls):
+    """A search space, where a class has one, holds parameters of the class and ranges of known forms."""
+    space = getattr(cls, "_search_space", {})
+
+    assert set(space) <= set(inspect.signature(cls).parameters)
+    for kind, *bounds in space.values():
+        assert kind in {"float", "log", "int", "log_int", "categorical"}
+        assert len(bounds) == (1 if kind == "categorical" else 2)
