@@ -44,13 +44,13 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     .. math:: p_i(c) = \sum_m s_{im} w_m p_{im}(c) / \sum_m s_{im} w_m
 
     where :math:`p_{im}(c)` is what the classifier of modality m gives to class c, :math:`w_m` the weight of
-    the modality, and :math:`s_{im}` is 1 where sample i has modality m and 0 elsewhere: weights are shared among
-    what is present.
+    the modality, and :math:`s_{im}` is 1 where sample i has modality m and 0 elsewhere: weights are shared
+    among what is present.
 
     With ``method="stacking"`` (Wolpert 1992) a final estimator learns from the evidence
     :math:`s_{im} (\log p_{im}(c) - \log \pi(c))`, :math:`\pi` the class prior, and from :math:`s_{im}`. In
-    fit the :math:`p_{im}` are out of fold: each sample is judged by classifiers that have not seen it, nor its
-    group. A missing modality is evidence 0, for no class and against none.
+    fit the :math:`p_{im}` are out of fold: each sample is judged by classifiers that have not seen it, nor
+    its group. A missing modality is evidence 0, for no class and against none.
 
     Each classifier is fitted on the samples that have its modality. A class that none of these has keeps its
     prior, in that modality, so that it is not ruled out.
