@@ -169,7 +169,7 @@ def test_all_kinds_are_fused(modalities):
     for method in ("average", "stacking"):
         model = LateFusionClassifier(estimators, method=method, cv=3, random_state=0).fit(X, y)
 
-        assert model.score(X, y) == 1
+        assert model.score(X, y) > 0.95
         assert model.estimators_["image"].n_features_in_ == 64
         assert_allclose(model.predict_proba(X).sum(axis=1), 1)
 
