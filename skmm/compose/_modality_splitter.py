@@ -9,8 +9,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmm.compose._columns import column_positions
 from skmm.compose._outputs import column_names
-from skmm.containers import KINDS, ModalityDict
+from skmm.containers import KINDS, ModalityDict, is_bare_table
 from skmm.containers import _validation as messages
+from skmm.containers._parts import check_name, check_options
 
 
 class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
@@ -103,6 +104,13 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
             raise ValueError(
                 f"modalities must be a dict of name -> columns. Got {self.modalities!r} instead."
             )
+        if not isinstance(self.remainder, str) or self.remainder in self.modalities:
+            raise ValueError(
+                "remainder must be 'drop', 'error' or a name that modalities does not have. "
+                f"Got {self.remainder!r} instead."
+            )
+        for name in (*self.modalities, self.remainder):
+            check_name(name)
         self._groups_column = self._find_groups(X)
         columns = {name: self._find_columns(name, spec, X) for name, spec in self.modalities.items()}
         rest = np.setdiff1d(np.arange(X.shape[1]), np.concatenate([*columns.values(), self._groups_column]))
@@ -110,11 +118,6 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
             raise ValueError(
                 f"{len(rest)} columns belong to no modality: {messages.shown(_labels(X)[rest])}. Assign "
                 "them, or choose remainder='drop' or a name for them."
-            )
-        if self.remainder in columns or not isinstance(self.remainder, str):
-            raise ValueError(
-                "remainder must be 'drop', 'error' or a name that modalities does not have. "
-                f"Got {self.remainder!r} instead."
             )
         if len(rest) and self.remainder not in {"drop", "error"}:
             columns[self.remainder] = rest
@@ -201,6 +204,10 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
 
     def _read(self, X, *, reset):
         """X as it is stored: DataFrames keep their columns' types, arrays of objects get them."""
+        if not is_bare_table(X):
+            raise TypeError(
+                "ModalitySplitter takes one table, and X is modalities already: leave ModalitySplitter out."
+            )
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, reset=reset, skip_check_array=True)
             if len(X) == 0:
@@ -238,6 +245,7 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
 
     def _check_forms(self, columns):
         """Check that declared kinds and shapes fit the columns."""
+        check_options(kinds=self.kinds, shapes=self.shapes)
         for param in ("kinds", "shapes"):
             given = getattr(self, param) or {}
             unknown = [name for name in given if name not in columns]
@@ -255,6 +263,8 @@ class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
                     f"row, or shapes= for the shape of one entry. Got {len(columns[name])} columns."
                 )
         for name, shape in (self.shapes or {}).items():
+            if not isinstance(shape, (tuple, list)) or any(np.less(shape, 1)):
+                raise ValueError(f"shapes[{name!r}] must be a tuple of positive integers. Got {shape!r}.")
             if np.prod(shape) != len(columns[name]):
                 raise ValueError(
                     f"shapes[{name!r}] is {shape}, {np.prod(shape)} values, "

@@ -278,7 +278,7 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         return {**_named.nested_parameters(self.transformers), **own} if deep else own
 
     def set_params(self, **params):
-        """Set parameters of this estimator, or of its transformers, on a copy of the dict of transformers.
+        """Set parameters of this estimator, or of its transformers, on copies of what the caller gave.
 
         Parameters
         ----------
@@ -307,9 +307,13 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         {'rna': PCA(n_components=5)}
         """
         own_names = self.get_params(deep=False)
-        own = {param: value for param, value in params.items() if param.partition("__")[0] in own_names}
+        own = {param: value for param, value in params.items() if param in own_names}
         super().set_params(**own)
         others = {param: value for param, value in params.items() if param not in own}
+        rest = {param: others.pop(param) for param in list(others) if param.startswith("remainder__")}
+        if rest:
+            changed = _named.with_parameters({"remainder": self.remainder}, rest)
+            self.remainder = changed["remainder"]
         if others:
             self.transformers = _named.with_parameters(self.transformers, others)
         return self
@@ -427,8 +431,10 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         """What was given to fit, checked; groups are those of X unless given."""
         metadata = {key: value for key, value in metadata.items() if value is not None}
         for key in METADATA:
-            if key in metadata and n_rows(metadata[key]) != len(X):
-                raise messages.wrong_length(key, len(X), n_rows(metadata[key]))
+            if key in metadata:
+                n_entries = n_rows(metadata[key]) if np.ndim(metadata[key]) else 1
+                if n_entries != len(X):
+                    raise messages.wrong_length(key, len(X), n_entries)
         if X.groups is not None and "groups" not in metadata:
             # with routing on, metadata that nobody requested would be an error
             routing = sklearn.get_config()["enable_metadata_routing"]

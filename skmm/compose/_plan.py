@@ -13,6 +13,7 @@ from skmm.compose._fitting import take_metadata
 from skmm.compose._named import parameter_of
 from skmm.containers import BagArray, Schema, take_rows
 from skmm.containers import _validation as messages
+from skmm.containers._frames import object_array
 from skmm.exceptions import NoModalityWarning
 
 METADATA = ("sample_weight", "groups")
@@ -93,13 +94,18 @@ def _check_alike(schema, names):
 
 
 def present_part(X, name, rows):
-    """The present rows of a modality: lazy where it is, safe from being written to where all are present."""
-    return read_only(X[name]) if len(rows) == len(X) else take_rows(X[name], rows)
+    """The present rows of a modality: lazy where it is, and safe from being written to."""
+    if len(rows) == len(X):
+        return read_only(X[name])
+    part = take_rows(X[name], rows)
+    return read_only(part) if X.kinds[name] == "image" else part  # images of different sizes are not copied
 
 
 def read_only(value):
     """The caller's data as a transformer with ``copy=False`` copies them instead of writing into them."""
     if isinstance(value, np.ndarray):
+        if value.dtype == object and value.ndim == 1:  # images of different sizes, or documents
+            value = object_array([read_only(entry) for entry in value])
         value = value.view()
         value.flags.writeable = False
     elif isinstance(value, BagArray) and isinstance(value.values, np.ndarray):

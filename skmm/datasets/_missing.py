@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.utils import check_random_state, column_or_1d
+import pandas as pd
+from sklearn.utils import column_or_1d
 
 from skmm.containers import ModalityDict, as_modality_dict
 
-from ._utils import check_rate, round_together
+from ._utils import check_rate, random_generator, round_together
 
 MECHANISMS = ("mcar", "label")
 
@@ -35,6 +36,8 @@ def _draw_weights(mechanism, y, n_samples):
     y = column_or_1d(y)
     if len(y) != n_samples:
         raise ValueError(f"`y` must have one label a sample: expected {n_samples}, got {len(y)}.")
+    if pd.isna(y).any():
+        raise ValueError(f"`y` must hold a label for each sample, but {pd.isna(y).sum()} are missing.")
     return np.unique(y, return_inverse=True)[1] + 1.0
 
 
@@ -148,7 +151,7 @@ def drop_modalities(X, rate, *, y=None, mechanism="mcar", keep_at_least_one=True
     array([ 7, 10])
     """
     X = as_modality_dict(X)
-    rng = check_random_state(random_state)
+    rng = random_generator(random_state)
     present = np.array(X.present)
     weight = _draw_weights(mechanism, y, len(X))
     counts = _counts_to_drop(rate, X.modalities, present)

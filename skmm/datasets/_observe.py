@@ -10,7 +10,7 @@ from sklearn.utils.extmath import softmax
 
 from skmm.containers import BagArray
 
-from ._utils import round_together
+from ._utils import check_count, check_counts, round_together
 
 SPARSE_THRESHOLD = 0.5  # the share of a standard normal above it is 0.31
 _SHARPNESS = 3.0  # how fast the share of a class in a bag or a text grows with the latent value
@@ -18,8 +18,9 @@ _SHARPNESS = 3.0  # how fast the share of a class in a bag or a text grows with 
 
 def table_columns(n_classes, *, n_features=20, n_informative=None, **_):
     """Return the numbers of columns with a signal and of all columns."""
+    check_count(n_features, "n_features")
     n_informative = min(n_features, 2 * n_classes) if n_informative is None else n_informative
-    if not 1 <= n_informative <= n_features:
+    if check_count(n_informative, "n_informative") > n_features:
         raise ValueError(f"n_informative must be from 1 to n_features={n_features}, got {n_informative}.")
     return n_informative, n_features
 
@@ -58,6 +59,7 @@ def observe_image(z, rng, *, size=(16, 16), channels=None, dtype="uint8"):
         raise ValueError(f'dtype must be "uint8" or "float32", got {dtype!r}.')
     if channels not in (None, 1, 3, 4):
         raise ValueError(f"channels must be None, 1, 3 or 4, got {channels!r}.")
+    size = check_counts(size, ("height", "width"), "size")
     planes = [_render(z, rng, size) for _ in range(channels or 1)]
     images = planes[0] if channels is None else np.stack(planes, axis=-1)
     return np.rint(255 * images).astype(np.uint8) if dtype == "uint8" else images.astype(np.float32)
@@ -65,14 +67,15 @@ def observe_image(z, rng, *, size=(16, 16), channels=None, dtype="uint8"):
 
 def observe_volume(z, rng, *, size=(4, 12, 12)):
     """Return volumes of one channel with a blob at the place of each class, in the middle slices."""
+    size = check_counts(size, ("depth", "height", "width"), "size")
     return _render(z, rng, size).astype(np.float32)[..., np.newaxis]
 
 
 def _mixture(z, rng, bounds, what):
     """Yield for each sample the class of each of its parts: the higher z[:, c], the larger the share of c."""
-    low, high = bounds
-    if not 1 <= low <= high:
-        raise ValueError(f"{what} must be a range (low, high) with 1 <= low <= high, got {bounds}.")
+    low, high = check_counts(bounds, ("low", "high"), what)
+    if low > high:
+        raise ValueError(f"{what} must be a range (low, high) with low <= high, got {bounds}.")
     sizes = rng.randint(low, high + 1, size=len(z))
     for size, shares in zip(sizes, softmax(_SHARPNESS * z), strict=True):
         yield rng.permutation(np.repeat(np.arange(z.shape[1]), round_together(size * shares)))
@@ -81,7 +84,7 @@ def _mixture(z, rng, bounds, what):
 def observe_bag(z, rng, *, n_instances=(3, 12), n_features=8):
     """Return bags with one type of instance a class; a high z[:, c] is a large share of type c."""
     n_classes = z.shape[1]
-    if n_features < n_classes:
+    if check_count(n_features, "n_features") < n_classes:
         raise ValueError(f"n_features of a bag must be at least n_classes={n_classes}, got {n_features}.")
     types = list(_mixture(z, rng, n_instances, "n_instances"))
     values = rng.normal(scale=0.3, size=(sum(map(len, types)), n_features))
@@ -91,7 +94,7 @@ def observe_bag(z, rng, *, n_instances=(3, 12), n_features=8):
 
 def observe_text(z, rng, *, n_words=(10, 30), vocabulary=50):
     """Return texts: half of the words are anybody's, half belong to topics, one a class."""
-    common = [f"word{i}" for i in range(vocabulary)]
+    common = [f"word{i}" for i in range(check_count(vocabulary, "vocabulary"))]
     documents = np.empty(len(z), dtype=object)
     for i, topics in enumerate(_mixture(z, rng, n_words, "n_words")):
         words = [f"topic{topic}word{rng.randint(5)}" for topic in topics]

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
 from skmm.containers import ModalityDict
 
 from ._missing import drop_modalities
 from ._observe import OBSERVE, table_columns
-from ._utils import check_rate, round_together
+from ._utils import check_count, check_rate, random_generator, round_together
 
 _DISTANCE = 2.0  # between two classes in the latent space, in units of the noise at informativeness 0.5
 _COMMON_OPTIONS = ("kind", "informativeness", "missing")
@@ -33,7 +33,10 @@ def _check_modalities(modalities):
         )
     specs = {}
     for name, given in modalities.items():
-        spec = {"kind": given} if isinstance(given, str) else dict(given)
+        spec = {"kind": given} if isinstance(given, str) else given
+        if not isinstance(spec, Mapping):
+            raise ValueError(f"Modality {name!r}: expected a kind or a dict of options, got {given!r}.")
+        spec = dict(spec)
         kind = spec.setdefault("kind", "table")
         if kind not in OBSERVE:
             raise ValueError(f"Modality {name!r}: the kind must be one of {list(OBSERVE)}, got {kind!r}.")
@@ -51,8 +54,7 @@ def _check_counts(n_samples, n_classes, n_groups, weights):
     """Return the share of each class, after a look at the numbers that must fit together."""
     counts = {"n_samples": n_samples, "n_classes": n_classes, "n_groups": 1 if n_groups is None else n_groups}
     for name, value in counts.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"`{name}` must be a positive integer, got {value!r}.")
+        check_count(value, f"`{name}`")
     n_units = n_samples if n_groups is None else n_groups
     if n_classes < 2:
         raise ValueError(f"`n_classes` must be at least 2, got {n_classes}.")
@@ -247,7 +249,7 @@ def make_multimodal_classification(
         for name, spec in specs.items()
     }
 
-    rng = check_random_state(random_state)
+    rng = random_generator(random_state)
     y, groups = _draw_labels(n_samples, n_groups, weights, rng)
 
     def draw_noise():

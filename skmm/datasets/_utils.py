@@ -1,8 +1,28 @@
-"""Small numbers that several data sets need: checked shares, and rounding that keeps the sum."""
+"""What several data sets need: checked numbers, rounding that keeps the sum, and a random state."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils import check_random_state
+
+
+def random_generator(random_state):
+    """Return a RandomState; for None a fresh one, as NumPy's global state is the caller's."""
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)
+
+
+def check_count(value, where):
+    """Return a positive integer."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{where} must be a positive integer, got {value!r}.")
+    return int(value)
+
+
+def check_counts(values, names, where):
+    """Return a tuple of positive integers, one for each name."""
+    if not isinstance(values, (tuple, list)) or len(values) != len(names):
+        raise ValueError(f"{where} must be ({', '.join(names)}), got {values!r}.")
+    return tuple(check_count(value, f"{where}, {name},") for value, name in zip(values, names, strict=True))
 
 
 def check_rate(rate, where):

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skmm.compose import ConcatModalities, ModalityTransformer
-from skmm.containers import as_modality_dict, read_rows
+from skmm.containers import as_modality_dict, n_rows, read_rows
 
 MAX_SIDE = 32  # pixels: larger images are averaged down, a linear model gains nothing from more
 _CHUNK = 256  # samples read at once from arrays on disk
@@ -47,7 +47,7 @@ def _vector_of_bag(bag):
 
 def _chunks(value):
     """Pieces of a modality, in memory."""
-    for start in range(0, value.shape[0] if hasattr(value, "shape") else len(value), _CHUNK):
+    for start in range(0, n_rows(value), _CHUNK):
         yield read_rows(value, slice(start, start + _CHUNK))
 
 
@@ -123,10 +123,8 @@ def concat_lr(X, modalities=None):
 
 def make_baselines(names, X):
     """Baselines by name: {name: (estimator, strategy)}."""
-    if isinstance(names, str):
-        names = (names,)
     made = {}
-    for name in names:
+    for name in (names,) if isinstance(names, str) else names or ():
         if name == "majority":
             made[name] = (DummyClassifier(strategy="most_frequent"), "none")
         elif name == "concat_lr":

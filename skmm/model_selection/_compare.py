@@ -65,7 +65,8 @@ def _check_test(X_test, y_test, groups):
         return None
     X_test, y_test, test_groups = check_samples(X_test, y_test)
     if groups is not None and test_groups is not None:
-        check_no_shared_group(groups, test_groups, "X_test")
+        advice = "Leave those samples out of X or of X_test."
+        check_no_shared_group(groups, test_groups, "X_test", advice)
     return X_test, y_test
 
 
@@ -126,7 +127,8 @@ def compare_estimators(
         set.
     groups : array-like of shape (n_samples,), default=None
         Groups, such as patients, that no fold divides; default: ``X.groups``. They are put into X where it
-        has none, so that early stopping inside the fits keeps them whole as well.
+        is a mapping, and handed to fits that take groups (alone or as steps of a Pipeline) where it is a
+        table, so that early stopping inside the fits keeps them whole as well.
     scoring : str, callable, iterable of str, or dict of str -> str or callable, default=None
         Metrics; greater is better. None: weighted and macro F1, weighted recall and precision, accuracy,
         balanced accuracy and the AUC of one class against the rest. See :func:`skmm.metrics.get_scorer`.

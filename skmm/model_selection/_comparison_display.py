@@ -10,7 +10,7 @@ from skmm.model_selection._plotting import (
     reference_legend,
     score_label,
 )
-from skmm.model_selection._table import _check_scores, check_metrics
+from skmm.model_selection._table import metrics_to_plot
 
 
 class ComparisonDisplay:
@@ -122,8 +122,9 @@ class ComparisonDisplay:
         --------
         See the class.
         """
-        _check_scores(self.scores, ("estimator", "strategy", "baseline", "seed", "fold", "metric", "value"))
-        metrics = check_metrics(self.scores, metrics or check_metrics(self.scores, None)[0])
+        metrics = metrics_to_plot(
+            self.scores, ("estimator", "strategy", "baseline", "seed", "fold", "metric", "value"), metrics
+        )
         rows = self.scores.drop_duplicates("estimator")
         labels = [
             name if strategy == "none" or baseline else f"{name} ({strategy})"

@@ -6,12 +6,14 @@ import time
 
 import numpy as np
 from joblib import Parallel, effective_n_jobs
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from skmm._parallel import delayed
+from skmm.compose._plan import fit_metadata
 from skmm.model_selection._folds import GROUP_BLIND
 from skmm.model_selection._inputs import select_rows
 
@@ -24,15 +26,20 @@ def seeded(estimator, seed):
 
 
 def group_params(estimator, X, groups):
-    """Groups for a fit that takes them and would not find them in X."""
+    """Groups for a fit that takes them, itself or in steps of a Pipeline, and would not find them in X."""
     if groups is None:
         return {}
     if hasattr(estimator, "refit"):  # a search hands groups to its splitter, which must want them
+        for_steps = group_params(estimator.estimator, X, groups)
+        for_steps.pop("groups", None)
         aware = hasattr(estimator.cv, "split") and type(estimator.cv) not in GROUP_BLIND
-        return {"groups": groups} if aware else {}
-    if getattr(X, "groups", None) is None and has_fit_parameter(estimator, "groups"):
-        return {"groups": groups}
-    return {}
+        return {**for_steps, "groups": groups} if aware else for_steps
+    if getattr(X, "groups", None) is not None:
+        return {}
+    if isinstance(estimator, Pipeline) and get_config()["enable_metadata_routing"]:
+        wanted = estimator.get_metadata_routing().consumes("fit", ["groups"])
+        return {"groups": groups} if wanted else {}
+    return fit_metadata(estimator, {"groups": groups})
 
 
 def fit_once(estimator, X, y, groups, seed, where):
@@ -49,7 +56,8 @@ def score_once(fitted, X, y, scorers, where):
     start = time.perf_counter()
     with naming(where):
         values = check_scoring(fitted, scoring=scorers)(fitted, X, y)
-    return {name: float(value) for name, value in values.items()}, time.perf_counter() - start
+        values = {name: float(value) for name, value in values.items()}
+    return values, time.perf_counter() - start
 
 
 @contextlib.contextmanager

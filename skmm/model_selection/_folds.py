@@ -56,14 +56,13 @@ def seeded_splitter(cv, y, groups, seed):
     return splitter
 
 
-def check_no_shared_group(train_groups, test_groups, where):
+def check_no_shared_group(train_groups, test_groups, where, advice):
     """Raise if a group is on both sides."""
     shared = np.intersect1d(train_groups, test_groups)
     if len(shared):
         raise ValueError(
-            f"{len(shared)} groups are in the training and in the test samples of {where} "
-            f"(first: {', '.join(str(group) for group in shared[:5])}). Keep each group on one side: "
-            f"use {GROUP_AWARE}, or an integer cv."
+            f"Groups must be on one side, but {len(shared)} of them are in the training and in the test "
+            f"samples of {where} (first: {', '.join(str(group) for group in shared[:5])}). {advice}"
         )
 
 
@@ -109,21 +108,24 @@ def make_folds(X, y, groups, cv, seed):
                 f"(first rows: {both[:5].tolist()}). Each sample must be on one side."
             )
         if groups is not None:
-            check_no_shared_group(groups[train], groups[test], f"fold {number} of {where}")
+            advice = f"Use {GROUP_AWARE}, or an integer cv."
+            check_no_shared_group(groups[train], groups[test], f"fold {number} of {where}", advice)
         folds.append((train, test))
+    if not folds:
+        raise ValueError(f"{where} must hold at least one fold. Got none.")
     return folds
 
 
 def folds_by_seed(X, y, groups, cv, random_states):
     """Folds of every seed: {seed: [(train rows, test rows), ...]}."""
-    if isinstance(random_states, numbers.Integral):
-        random_states = (random_states,)
-    random_states = tuple(random_states)
+    random_states = tuple(random_states) if np.iterable(random_states) else (random_states,)
     if not random_states or not all(isinstance(seed, numbers.Integral) for seed in random_states):
         raise ValueError(f"random_states must hold at least one integer seed. Got {random_states!r}.")
     if len(set(random_states)) < len(random_states):
         raise ValueError(f"random_states must differ from each other. Got {random_states!r} instead.")
     if not isinstance(cv, numbers.Integral) and not hasattr(cv, "split") and cv is not None:
+        if not np.iterable(cv):
+            raise ValueError(f"cv must be an integer, a splitter or folds. Got {cv!r} instead.")
         cv = [tuple(fold) for fold in cv]  # a generator of folds would be used up by the first seed
     return {
         int(seed): [] if cv is None else make_folds(X, y, groups, cv, int(seed)) for seed in random_states

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skmm.model_selection._plotting import COLORS, band_line, metric_label, new_axes, tidy
+from skmm.model_selection._table import check_metrics
 
 _NOT_METRICS = {"epoch", "dur", "duration", "batches"}
 _SIDES = {"train": "-", "valid": "--"}
@@ -188,11 +189,7 @@ class TrainingHistoryDisplay:
         --------
         See the class.
         """
-        known = list(pd.unique(self.history["metric"]))
-        metrics = known if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
-        unknown = [metric for metric in metrics if metric not in known]
-        if unknown or not metrics:
-            raise ValueError(f"metrics must be among those in the history, {known}. Got {metrics!r} instead.")
+        metrics = check_metrics(self.history, metrics)
         self.axes_ = new_axes(
             ax, len(metrics), "TrainingHistoryDisplay", size=(1.0 + 4.4 * len(metrics), 3.6)
         )

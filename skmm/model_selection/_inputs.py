@@ -8,6 +8,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from skmm.containers import ModalityDict, as_modality_dict
+from skmm.containers import _validation as messages
 
 
 def check_samples(X, y, groups=None):
@@ -20,7 +21,7 @@ def check_samples(X, y, groups=None):
     y : array-like of shape (n_samples,)
         Class labels.
     groups : array-like of shape (n_samples,), default=None
-        Default: those of X. They are put into a ModalityDict that has none, so that they reach the fits.
+        Default: those of X. They are put into a ModalityDict, so that they reach the fits.
 
     Returns
     -------
@@ -42,12 +43,17 @@ def check_samples(X, y, groups=None):
     target = type_of_target(y)
     if target not in {"binary", "multiclass"}:
         raise ValueError(f"y must hold class labels. Got a {target} target instead.")
+    if len(np.unique(y)) < 2:
+        raise ValueError(f"y must hold at least two classes. Got {y[0]} only." if len(y) else "y is empty.")
     if groups is None:
         return X, y, getattr(X, "groups", None)
     groups = column_or_1d(groups)
     if len(groups) != len(y):
         raise ValueError(f"groups must have one entry a sample. Got {len(groups)} for {len(y)} samples.")
-    if isinstance(X, ModalityDict) and X.groups is None:
+    missing = np.flatnonzero(pd.isna(groups))
+    if len(missing):
+        raise messages.missing_groups(missing)
+    if isinstance(X, ModalityDict):
         X = ModalityDict(X, groups=groups)
     return X, y, groups
 

@@ -14,10 +14,10 @@ OVERALL = "overall"
 
 def _check_rates(rates):
     """Rates as a sorted tuple of numbers from 0 to 1."""
-    rates = (rates,) if np.isscalar(rates) else tuple(rates)
-    if not rates or not all(0 <= rate <= 1 for rate in rates):
+    values = np.unique(list(rates) if np.iterable(rates) else rates)
+    if not values.size or values.dtype.kind not in "iuf" or not np.all((values >= 0) & (values <= 1)):
         raise ValueError(f"rates must be numbers from 0 to 1. Got {rates!r} instead.")
-    return tuple(sorted({float(rate) for rate in rates}))
+    return tuple(values.astype(float).tolist())
 
 
 def _check_targets(modalities, known):

@@ -2,7 +2,7 @@
 
 from skmm.model_selection._missing_curve import OVERALL, missing_modality_curve
 from skmm.model_selection._plotting import COLORS, MARKERS, band_line, metric_label, new_axes, repeats, tidy
-from skmm.model_selection._table import _check_scores, check_metrics
+from skmm.model_selection._table import metrics_to_plot
 
 
 class MissingModalityDisplay:
@@ -111,8 +111,9 @@ class MissingModalityDisplay:
         --------
         See the class.
         """
-        _check_scores(self.scores, ("modality", "rate", "share_missing", "seed", "fold", "metric", "value"))
-        metrics = check_metrics(self.scores, metrics or check_metrics(self.scores, None)[0])
+        metrics = metrics_to_plot(
+            self.scores, ("modality", "rate", "share_missing", "seed", "fold", "metric", "value"), metrics
+        )
         self.axes_ = new_axes(
             ax, len(metrics), "MissingModalityDisplay", size=(1.5 + 4.2 * len(metrics), 3.8)
         )

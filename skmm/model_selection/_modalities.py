@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from skmm.compose._named import names_of
 from skmm.model_selection._compare import score_rows
 from skmm.model_selection._engine import evaluate_fold, run_tasks
 from skmm.model_selection._folds import folds_by_seed
@@ -14,16 +15,11 @@ from skmm.model_selection._inputs import check_modalities, check_samples
 from skmm.model_selection._scoring import resolve_scorers
 
 
-def _names_of(key):
-    """Modalities of a key, which may be a tuple of names."""
-    return key if isinstance(key, tuple) else (key,)
-
-
 def _restrict_dict(declared, subset):
     """Entries of a dict by modality that are for the subset; tuples of names are shortened."""
     kept = {}
     for key, value in declared.items():
-        names = tuple(name for name in _names_of(key) if name in subset)
+        names = tuple(name for name in names_of(key) if name in subset)
         if names:
             kept[names if isinstance(key, tuple) else key] = value
     return kept
@@ -39,9 +35,9 @@ def restrict(estimator, subset, modalities):
     # The deepest first: an estimator of a modality that goes is still there to be set.
     for name, value in sorted(estimator.get_params(deep=True).items(), key=lambda item: -item[0].count("__")):
         is_declared = isinstance(value, Mapping) and any(
-            set(_names_of(key)) & set(modalities) for key in value
+            set(names_of(key)) & set(modalities) for key in value
         )
-        if is_declared and any(set(_names_of(key)) - set(subset) for key in value):
+        if is_declared and any(set(names_of(key)) - set(subset) for key in value):
             estimator.set_params(**{name: _restrict_dict(value, subset)})
     return estimator
 
@@ -54,7 +50,7 @@ def make_subsets(subsets, modalities):
     if isinstance(subsets, str) and subsets == "leave-one-out":
         left = [tuple(name for name in modalities if name != out) for out in modalities]
         return [*left, tuple(modalities)]
-    if isinstance(subsets, str):
+    if isinstance(subsets, str) or not np.iterable(subsets):
         raise ValueError(
             f'subsets must be "all", "leave-one-out" or a list of lists of modalities. Got {subsets!r}.'
         )

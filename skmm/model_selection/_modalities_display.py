@@ -10,7 +10,7 @@ from skmm.model_selection._plotting import (
     reference_legend,
     score_label,
 )
-from skmm.model_selection._table import _check_scores, check_metrics
+from skmm.model_selection._table import metrics_to_plot
 
 
 class ModalitySubsetsDisplay:
@@ -119,8 +119,9 @@ class ModalitySubsetsDisplay:
         --------
         See the class.
         """
-        _check_scores(self.scores, ("subset", "n_modalities", "seed", "fold", "metric", "value"))
-        metrics = check_metrics(self.scores, metrics or check_metrics(self.scores, None)[0])
+        metrics = metrics_to_plot(
+            self.scores, ("subset", "n_modalities", "seed", "fold", "metric", "value"), metrics
+        )
         rows = self.scores.drop_duplicates("subset").sort_values("n_modalities", kind="stable")
         sizes, full = rows["n_modalities"].to_numpy(), rows["n_modalities"].max()
         size = (3.0 + 3.4 * len(metrics), 1.3 + 0.4 * len(rows))

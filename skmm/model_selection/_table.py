@@ -12,7 +12,7 @@ _TEST = "test set"
 _FOLDS = "cross-validation"
 
 
-def _check_scores(scores, needed):
+def check_scores(scores, needed):
     """Raise unless the scores are a tidy table that is not empty."""
     if not isinstance(scores, pd.DataFrame):
         what = "its .scores" if hasattr(scores, "scores") else "what compare_estimators returns"
@@ -29,13 +29,17 @@ def _check_scores(scores, needed):
 def check_metrics(scores, metrics):
     """Names of metrics to show: those asked for, or all, in their order."""
     known = list(pd.unique(scores["metric"]))
-    if metrics is None:
-        return known
-    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+    metrics = known if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
     unknown = [metric for metric in metrics if metric not in known]
     if unknown or not metrics:
         raise ValueError(f"metrics must be among {known}. Got {metrics!r} instead.")
     return metrics
+
+
+def metrics_to_plot(scores, needed, metrics):
+    """Names of metrics to plot, the first one by default, of scores that have the needed columns."""
+    check_scores(scores, needed)
+    return check_metrics(scores, metrics or check_metrics(scores, None)[0])
 
 
 def _summary(scores, metrics):
@@ -73,7 +77,11 @@ def _caption(scores, bold):
         per_seed = part.groupby("seed")["fold"].nunique().max()
         n = part.groupby(["estimator", "metric"]).size().max()
         seeds = f"{n_seeds} seed{'s' if n_seeds > 1 else ''}"
-        what = f"{per_seed} folds x {seeds}" if name == "folds" else f"the test set, {seeds}"
+        what = (
+            f"{per_seed} fold{'s' if per_seed > 1 else ''} x {seeds}"
+            if name == "folds"
+            else f"the test set, {seeds}"
+        )
         texts.append(f"{n} evaluation{'s' if n > 1 else ''}: {what}")
     caption = f"Mean ± standard deviation (ddof=1) of {'; and of '.join(texts)}."
     return caption + (" Best in bold." if bold else "")
@@ -167,7 +175,7 @@ def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=
     a         early      0.6  0.141421  2
     b         late       0.8  0.000000  2
     """
-    _check_scores(scores, ("estimator", "strategy", "seed", "fold", "metric", "value"))
+    check_scores(scores, ("estimator", "strategy", "seed", "fold", "metric", "value"))
     if format not in {"frame", "markdown", "latex"}:
         raise ValueError(f'format must be "frame", "markdown" or "latex". Got {format!r} instead.')
     metrics = check_metrics(scores, metrics)
@@ -223,7 +231,7 @@ def confusion_matrices(predictions, *, normalize=None, labels=None):
     """
     from sklearn.metrics import confusion_matrix
 
-    _check_scores(predictions, ("estimator", "seed", "fold", "y_true", "y_pred"))
+    check_scores(predictions, ("estimator", "seed", "fold", "y_true", "y_pred"))
     is_test = predictions["fold"] == "test"
     if is_test.any() and not is_test.all():
         raise ValueError(

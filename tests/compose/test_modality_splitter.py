@@ -195,6 +195,11 @@ def test_nothing_of_the_callers_changes(frame):
         ({"rna": ["GAPDH"]}, {"remainder": "error"}, "5 columns belong to no modality: TP53, sex"),
         ({"rna": ["GAPDH"]}, {"remainder": "rna"}, "remainder must be"),
         ({"rna": ["GAPDH"]}, {"remainder": None}, "remainder must be"),
+        ({"rna": ["GAPDH"]}, {"remainder": ["rest"]}, "remainder must be"),
+        ({"rna": ["GAPDH"]}, {"remainder": "a__b"}, "names must be .* without '__'.*Got 'a__b'"),
+        ({"rna__x": ["GAPDH"]}, {}, "names must be .* without '__'.*Got 'rna__x'"),
+        ({"rna": ["GAPDH", "TP53"]}, {"shapes": {"rna": (-1, -2)}}, "tuple of positive integers. Got"),
+        ({"rna": ["GAPDH"]}, {"shapes": {"rna": 1}}, "tuple of positive integers. Got 1"),
         ({"rna": ["GAPDH"]}, {"kinds": {"mri": "image"}}, "kinds names 'mri'"),
         ({"rna": ["GAPDH"]}, {"kinds": {"rna": "picture"}}, "must be one of"),
         (
@@ -215,6 +220,13 @@ def test_errors_in_fit(frame, modalities, options, message):
     """Each message names the parameter, what was expected, and what came."""
     with pytest.raises(ValueError, match=message):
         ModalitySplitter(modalities, **options).fit(frame)
+
+
+@pytest.mark.parametrize("form", [dict, ModalityDict, lambda X: np.asarray(ModalityDict(X))])
+def test_modalities_are_not_split_again(form):
+    """What is modalities already, in whatever form, is no table to split."""
+    with pytest.raises(TypeError, match="X is modalities already: leave ModalitySplitter out"):
+        ModalitySplitter({"a": [0]}).fit(form({"a": np.eye(3)}))
 
 
 def test_other_columns_at_transform_raise(frame):

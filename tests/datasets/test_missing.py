@@ -51,6 +51,15 @@ def test_the_draw_depends_on_the_seed_alone():
     assert (drop_modalities(X, 0.3, random_state=4).present != first).any()
 
 
+def test_without_a_seed_the_global_random_state_stays():
+    """random_state=None draws anew each time, and neither reads nor moves NumPy's own state."""
+    before = np.random.get_state()[2]
+    draws = [drop_modalities(tables(np.ones((40, 2), dtype=bool)), 0.3).present for _ in range(2)]
+
+    assert np.random.get_state()[2] == before
+    assert (draws[0] != draws[1]).any()
+
+
 def test_missing_completely_at_random_is_fair():
     """Over many draws every entry goes equally often, bar chance."""
     X = tables(np.ones((10, 3), dtype=bool))
@@ -182,6 +191,7 @@ def test_a_plain_dict_is_taken():
         ({"rate": 0.1, "mechanism": "mnar"}, r"one of \['mcar', 'label'\], got 'mnar'"),
         ({"rate": 0.1, "mechanism": "label"}, "pass `y`"),
         ({"rate": 0.1, "mechanism": "label", "y": [0, 1]}, "expected 6, got 2"),
+        ({"rate": 0.1, "mechanism": "label", "y": ["a", None] * 3}, "but 3 are missing"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

@@ -240,7 +240,16 @@ def test_the_bunch_tells_how_it_was_made():
         ({"modalities": {"a": {"kind": "image", "channels": 2}}}, "channels must be None, 1, 3 or 4, got 2"),
         ({"modalities": {"a": {"kind": "image", "dtype": "int8"}}}, "got 'int8'"),
         ({"modalities": {"a": {"kind": "bag", "n_features": 1}}}, "at least n_classes=2, got 1"),
-        ({"modalities": {"a": {"kind": "bag", "n_instances": (0, 3)}}}, r"1 <= low <= high, got \(0, 3\)"),
+        (
+            {"modalities": {"a": {"kind": "bag", "n_instances": (0, 3)}}},
+            "low, must be a positive integer, got 0",
+        ),
+        ({"modalities": {"a": {"kind": "bag", "n_instances": (5, 3)}}}, r"low <= high, got \(5, 3\)"),
+        ({"modalities": {"a": {"kind": "text", "n_words": 5}}}, r"n_words must be \(low, high\), got 5"),
+        ({"modalities": {"a": {"kind": "text", "vocabulary": 0}}}, "vocabulary must be a positive integer"),
+        ({"modalities": {"a": {"kind": "image", "size": (4, 4, 4)}}}, r"size must be \(height, width\), got"),
+        ({"modalities": {"a": {"n_features": 2.5}}}, r"n_features must be a positive integer, got 2\.5"),
+        ({"modalities": {"a": None}}, "Modality 'a': expected a kind or a dict of options, got None"),
         (
             {"modalities": {"a": {"informativeness": 2}}},
             "informativeness of 'a' must be a number from 0 to 1",

@@ -22,7 +22,7 @@ class Oracle(ClassifierMixin, BaseEstimator):
     def __init__(self, classes):
         self.classes = classes
 
-    def fit(self, X, y):  # noqa: ARG002
+    def fit(self, X, y):
         """Take the classes from the parameter."""
         self.classes_ = np.asarray(self.classes)
         return self

@@ -11,15 +11,16 @@ from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedGroupKFold, cross_validate
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skmm import ModalityDict
-from skmm.compose import ConcatModalities
+from skmm.compose import ConcatModalities, ModalitySplitter
 from skmm.datasets import drop_modalities
 from skmm.fusion import MMDynamicsClassifier
 from skmm.metrics import paper_scorers
 from skmm.model_selection import compare_estimators
+from skmm.model_selection._engine import fit_once
 
 TIMES = ["fit_time", "score_time"]
 
@@ -158,6 +159,40 @@ def test_groups_reach_fits_on_plain_tables(study):
     ).estimators["m"]
 
     assert all(len(fit.given_) == fit.n_ for fit in fits)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("searched", [False, True])
+def test_groups_stay_whole_in_early_stopping_on_a_table_that_a_pipeline_splits(study, routing, searched):
+    """A step of a Pipeline that takes groups gets them, so that none is on both sides of its own split."""
+    X, y = study
+    frame, groups = pd.DataFrame(np.hstack([X["strong"], X["weak"]])), X.groups
+    net = MMDynamicsClassifier(max_epochs=1, hidden=4, early_stopping=True, validation_fraction=0.3)
+    with config_context(enable_metadata_routing=routing):
+        if routing:
+            net.set_fit_request(groups=True)
+        model = Pipeline([("split", ModalitySplitter({"a": slice(0, 3), "b": slice(3, 5)})), ("fuse", net)])
+        if searched:
+            model = GridSearchCV(model, {"fuse__hidden": [4]}, cv=GroupKFold(2))
+        fitted, _ = fit_once(model, frame, y, groups, 0, "It")
+    fitted = fitted.best_estimator_ if searched else fitted
+    held = fitted["fuse"].validation_rows_
+
+    assert len(held)
+    assert not set(groups[held]) & set(np.delete(groups, held))
+
+
+def test_groups_given_win_over_those_of_the_container(study):
+    """The groups that divide the folds are those that the fits get, whatever X carries."""
+    X, y = study
+    coarse = X.groups // 5
+    fits = compare_estimators(
+        {"m": Recorder()}, X, y, cv=2, groups=coarse, baselines=(), scoring="accuracy",
+        return_estimators=True,
+    ).estimators["m"]  # fmt: skip
+
+    assert set(fits[0].of_X_) | set(fits[1].of_X_) == set(coarse)
+    assert X.groups.max() == 19
 
 
 def test_groups_reach_the_splitter_of_a_search(study, early):
@@ -319,7 +354,11 @@ def test_a_progress_bar_shows_only_when_asked(study, capsys):
         ({"y": ["a"] * 59}, "60 in X and 59 in y"),
         ({"y": [None] + ["a", "b"] * 29 + ["a"]}, r"1 missing labels \(first rows: \[0\]\)"),
         ({"groups": [1, 2]}, "Got 2 for 60 samples"),
-        ({"scoring": []}, "at least one metric"),
+        ({"groups": [None, *range(59)]}, "groups must not be missing; it is at rows 0"),
+        ({"y": ["a"] * 60}, "at least two classes. Got a only"),
+        ({"scoring": []}, "scoring must be .* at least one"),
+        ({"scoring": 3}, "scoring must be .* Got 3"),
+        ({"scoring": [accuracy_score]}, "scoring must be a name"),
     ],
 )
 def test_bad_input_is_refused(study, change, message):

@@ -59,7 +59,7 @@ def test_own_splits_are_judged_by_their_folds():
     assert same(make_folds(X, Y, GROUPS, good, 0), good)
 
     with pytest.raises(
-        ValueError, match="1 groups are in the training and in the test samples of fold 0.*first: 1"
+        ValueError, match="1 of them are in the training and in the test samples of fold 0.*first: 1"
     ):
         make_folds(X, Y, GROUPS, [(np.arange(6, 24), np.arange(6))], 0)
 
@@ -128,3 +128,17 @@ def test_bad_seeds_are_refused(seeds):
     """No seed, equal seeds and what is no integer raise."""
     with pytest.raises(ValueError, match="random_states must"):
         folds_by_seed(X, Y, None, 3, seeds)
+
+
+@pytest.mark.parametrize(
+    ("cv", "seeds", "message"),
+    [
+        ([], 0, "cv must hold at least one fold"),
+        (3.0, 0, "cv must be an integer, a splitter or folds. Got 3.0"),
+        (3, None, "at least one integer seed. Got"),
+    ],
+)
+def test_what_makes_no_folds_is_refused(cv, seeds, message):
+    """An empty list, what is no cv, and no seed raise."""
+    with pytest.raises(ValueError, match=message):
+        folds_by_seed(X, Y, None, cv, seeds)

@@ -95,5 +95,5 @@ def test_what_has_no_history_is_refused(study, net):
         TrainingHistoryDisplay.from_estimators(cross_validate(net, X, y, cv=2))
     with pytest.raises(ValueError, match="at least one fitted estimator"):
         TrainingHistoryDisplay.from_estimators({"m": []})
-    with pytest.raises(ValueError, match="among those in the history"):
+    with pytest.raises(ValueError, match="metrics must be among"):
         TrainingHistoryDisplay.from_estimator(net.fit(X, y), metrics="auc")

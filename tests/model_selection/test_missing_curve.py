@@ -156,6 +156,8 @@ def test_n_jobs_does_not_change_the_table(study, model):
     [
         ({"rates": (0.5, 1.2)}, "rates must be numbers from 0 to 1"),
         ({"rates": ()}, "rates must be numbers"),
+        ({"rates": None}, "rates must be numbers .* Got None"),
+        ({"rates": ["half"]}, r"rates must be numbers .* Got \['half'\]"),
         ({"modalities": ["mri"]}, "modalities must be among"),
         ({"cv": None}, "cv must be"),
     ],

@@ -39,7 +39,7 @@ def test_subsets_of_three():
     assert make_subsets(["b", ["c", "a"]], ("a", "b", "c")) == [("b",), ("a", "c")]
 
 
-@pytest.mark.parametrize("subsets", ["some", [["a", "x"]], [[]], [], [["a"], "a"]])
+@pytest.mark.parametrize("subsets", ["some", None, [["a", "x"]], [[]], [], [["a"], "a"]])
 def test_bad_subsets_are_refused(subsets):
     """Unknown words and names, empty and repeated subsets raise."""
     with pytest.raises(ValueError, match="ubsets must"):
