@@ -38,9 +38,9 @@ help:
 # $(call make-venv,FOLDER): a fresh virtual environment, or a message that says what is missing.
 define make-venv
 	@command -v $(PYTHON) >/dev/null || \
-	  { echo "No '$(PYTHON)' found. Install Python >= 3.11, or name one: make $@ PYTHON=/path/to/python3.12"; exit 1; }
+	  { echo "No '$(PYTHON)' found. Install Python >= 3.11, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "'$(PYTHON)' is $$($(PYTHON) -V); skmm needs Python >= 3.11: make PYTHON=/path/to/python3.12"; exit 1; }
+	  { echo "'$(PYTHON)' is $$($(PYTHON) -V); skmm needs Python >= 3.11: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 	rm -rf $(1)
