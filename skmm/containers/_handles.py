@@ -20,8 +20,11 @@ class ModalityHandle:
         self.row = row
         self.name = name
 
-    def __float__(self):
+    def __float__(self, *_):
         raise messages.cast_to_float()
+
+    # some estimators calculate with what they do not cast, such as GaussianNB and MultinomialNB
+    __add__ = __sub__ = __mul__ = __lt__ = __le__ = __gt__ = __ge__ = __float__
 
     def __repr__(self):
         return f"<{self.name!r} of sample {self.row}>"

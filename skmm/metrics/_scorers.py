@@ -157,7 +157,7 @@ def get_scorer(name):
     >>> get_scorer("roc_auc_ovr")(DummyClassifier().fit(X, y), X, y)
     0.5
     """
-    if name not in _SCORERS:
+    if name not in get_scorer_names():
         raise ValueError(f"Unknown scorer {name!r}. Choose one of {get_scorer_names()}.")
     return copy.deepcopy(_SCORERS[name])
 

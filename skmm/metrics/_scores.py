@@ -38,6 +38,9 @@ def _align_columns(y_true, y_score, classes):
             f"The scores must have one column for each of the {len(classes)} classes of the estimator, "
             f'got an array of shape {y_score.shape}. An SVC needs decision_function_shape="ovr".'
         )
+    if not np.isfinite(y_score).all():
+        rows = np.flatnonzero(~np.isfinite(y_score).all(axis=1))
+        raise ValueError(f"The scores must be finite, but {len(rows)} rows are not (the first is {rows[0]}).")
     labels = unique_labels(classes, y_true)
     aligned = np.zeros((len(y_true), len(labels)), dtype=np.float64)
     aligned[:, np.searchsorted(labels, classes)] = y_score
@@ -159,7 +162,8 @@ def aligned_log_loss(y_true, y_proba, *, classes, sample_weight=None):
             f"Probabilities must have one column a class, got an array of shape {y_proba.shape}."
         )
     labels, aligned = _align_columns(y_true, y_proba, classes)
-    if y_proba.dtype == np.float32:  # rows that sum to 1 in float32 do not in float64: no warning for that
+    # rows that sum to 1 in half or single precision do not in float64: no warning for that
+    if y_proba.dtype in (np.float16, np.float32):
         aligned /= aligned.sum(axis=1, keepdims=True)
     if len(labels) == 1:
         return 0.0

@@ -83,11 +83,10 @@ def _mixed_columns():
         FunctionTransformer(_as_text),
         OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=100, sparse_output=False),
     )
-    columns = [
-        ("numbers", _numbers(), make_column_selector(dtype_include="number")),
-        ("categories", categories, make_column_selector(dtype_exclude="number")),
-    ]
-    return make_pipeline(FunctionTransformer(_as_frame), ColumnTransformer(columns))
+    # durations are numbers to pandas, but not to the imputer
+    numbers = make_column_selector(dtype_include="number", dtype_exclude="timedelta")
+    columns = ColumnTransformer([("numbers", _numbers(), numbers)], remainder=categories)
+    return make_pipeline(FunctionTransformer(_as_frame), columns)
 
 
 def to_table(value, kind):

@@ -19,7 +19,7 @@ def _check_estimators(estimators):
     if not isinstance(estimators, Mapping) or not estimators:
         raise ValueError(
             "estimators must be a dict {name: estimator} with at least one entry. "
-            f"Got {type(estimators).__name__} instead."
+            f"Got {estimators if estimators == {} else type(estimators).__name__} instead."
         )
     for name, estimator in estimators.items():
         if not hasattr(estimator, "fit") or isinstance(estimator, type):

@@ -66,7 +66,8 @@ def naming(where):
     try:
         yield
     except Exception as error:
-        raise RuntimeError(f"{where} failed: {type(error).__name__}: {error}") from error
+        text = " ".join([str(error), *getattr(error, "__notes__", ())])
+        raise RuntimeError(f"{where} failed: {type(error).__name__}: {text}") from error
 
 
 def evaluate_fold(estimator, X, y, groups, seed, fold, *, name, scorers, test=None, keep=()):

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 
 from skmm import BagArray, ModalityDict
 from skmm.containers import as_modality_dict, is_lazy
@@ -92,6 +93,14 @@ def test_a_cast_to_float_says_what_to_use():
     """Casting handles to numbers names ConcatModalities."""
     with pytest.raises(TypeError, match="ConcatModalities"):
         np.asarray(make()).astype(float)
+
+
+@pytest.mark.parametrize("classifier", [GaussianNB(), MultinomialNB()])
+def test_calculating_without_a_cast_says_what_to_use(classifier):
+    """So does a classifier of scikit-learn that adds or compares entries."""
+    X = make()
+    with pytest.raises(TypeError, match="ConcatModalities"):
+        classifier.fit(X, np.arange(len(X)) % 2)
 
 
 def test_tables_permuted_against_one_another():

@@ -146,8 +146,14 @@ def test_bad_input_is_named(score):
         score([], np.empty((0, 3)), classes=CLASSES)
     broken = PROBA.copy()
     broken[1] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match="scores must be finite"):
         score(["a", "b", "b", "c"], broken, classes=CLASSES)
+
+
+def test_scores_that_are_not_finite_are_refused():
+    """NaN in a column that the AUC of two classes would not look at raises too."""
+    with pytest.raises(ValueError, match=r"finite, but 1 rows are not \(the first is 1\)"):
+        roc_auc_ovr_score([0, 1, 1], [[0.9, 0.1], [np.nan, 1], [0, 1]], classes=[0, 1])
 
 
 def test_log_loss_wants_one_column_a_class():

@@ -120,6 +120,14 @@ def test_categories_unseen_in_training_do_not_fail(every_kind):
     assert np.isfinite(model.predict_proba({"clinical": frame})).all()
 
 
+def test_durations_and_dates_are_categories():
+    """Columns that are neither numbers nor strings are encoded, not refused or dropped."""
+    days = pd.to_timedelta([1, 2] * 6, unit="D")
+    for column in (days, pd.Timestamp("2020-01-01") + days):
+        X, y = {"clinical": pd.DataFrame({"when": column})}, [0, 1] * 6
+        assert concat_lr(X).fit(X, y).predict(X).tolist() == y
+
+
 def test_bags_are_averaged():
     """A bag becomes the mean of its instances."""
     bags = BagArray.from_list([np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([[5.0, 5.0]])])

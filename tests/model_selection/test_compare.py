@@ -369,6 +369,14 @@ def test_bad_input_is_refused(study, change, message):
         compare_estimators(options.pop("estimators"), options.pop("X"), options.pop("y"), **options)
 
 
+def test_a_failure_names_the_modality(study, early):
+    """What a ModalityTransformer notes on an error stands in the message."""
+    X, y = study
+    infinite = {**X, "weak": np.full((60, 2), np.inf)}
+    with pytest.raises(RuntimeError, match="'m' .*contains infinity.*transformer of modality 'weak'"):
+        compare_estimators({"m": early}, infinite, y, cv=2, baselines=())
+
+
 def test_metadata_routing_changes_nothing(study, early):
     """With scikit-learn's metadata routing on, the scores are the same."""
     X, y = study
