@@ -66,7 +66,7 @@ def train(net, data, valid=None, *, seed, epochs, groups=None, callbacks=()):
         return NoiseSource(torch_stream(seed, purpose, done, device=device), groups)
 
     source, net.noise_ = noise(_DROPOUT), noise(_MODALITIES)
-    if net.batch_size != -1 and len(data) > net.batch_size:
+    if len(data) > net.batch_size:
         data.shuffle = stream(seed, _SHUFFLE, done)
     dropouts = [module for module in net.module_.modules() if isinstance(module, Dropout)]
     for dropout in dropouts:

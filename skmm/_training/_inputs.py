@@ -12,7 +12,7 @@ _CHUNK = 1 << 22  # values read at once in the pass over the training rows
 # Standardized values are clipped at this many deviations. A rare term or gene is up to sqrt(n_samples)
 # deviations away where it occurs, and a representation that grows with it drowns every other feature and
 # modality.
-CLIP = 5.0
+CLIP = 3.0
 
 
 class TableInput:

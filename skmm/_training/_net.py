@@ -109,7 +109,6 @@ def make_net(
     optimizer,
     lr,
     weight_decay,
-    batch_size,
     callbacks,
     device,
     precision,
@@ -127,8 +126,6 @@ def make_net(
         Key of `OPTIMIZERS`, or a class of torch's optimizers.
     lr, weight_decay : float
         Learning rate and L2 penalty of the optimizer.
-    batch_size : int
-        Largest number of samples of a step; -1 for all.
     callbacks : list
         skorch callbacks, which belong to the net from here on.
     device : str
@@ -153,7 +150,6 @@ def make_net(
         criterion=FusionLoss,
         optimizer=optimizer,
         lr=lr,
-        batch_size=batch_size,
         iterator_train=BatchIterator,
         iterator_valid=BatchIterator,
         train_split=None,

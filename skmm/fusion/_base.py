@@ -36,6 +36,7 @@ from skmm.fusion._common import (
     check_two_classes,
     has_modality,
     observed_modalities,
+    resolve_batch_size,
     usable_rows,
     warn_without_modality,
 )
@@ -75,20 +76,21 @@ class BaseFusionClassifier(
 
     Parameters
     ----------
-    hidden : int or dict of str -> int, default=300
+    hidden : int or dict of str -> int, default=256
         Width of each modality's representation.
     dropout : float, default=0.5
         Share of a representation's entries that a training step drops, in [0, 1).
     max_epochs : int, default=100
         Passes over the training data.
-    lr : float, default=3e-3
+    lr : float, default=2e-3
         Learning rate.
-    batch_size : int, default=32
-        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the
-        fit depends neither on their order nor on whether a sample is repeated or weighted.
-    optimizer : {"adam", "adamw", "sgd"} or type, default="adam"
+    batch_size : int or "auto", default="auto"
+        Largest number of samples of a step; -1 for all, "auto" for twice the square root of the number of
+        training samples, within 8 and 256. Where all fit into one batch, the fit depends neither on their
+        order nor on whether a sample is repeated or weighted.
+    optimizer : {"adam", "adamw", "sgd"} or type, default="adamw"
         Optimizer, or a class of torch's.
-    weight_decay : float, default=1e-4
+    weight_decay : float, default=0.3
         L2 penalty of the optimizer.
     early_stopping : bool, default=False
         Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the
@@ -106,8 +108,8 @@ class BaseFusionClassifier(
         What stands for a modality that is missing: a learned vector, or zeros.
     standardize : bool, default=True
         Standardize the columns of tables by their mean and deviation over the training samples that have
-        them, and clip them at 5 deviations.
-    class_weight : {"balanced"} or dict, default=None
+        them, and clip them at 3 deviations.
+    class_weight : {"balanced"} or dict, default="balanced"
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
         skorch callbacks; copies of them are used.
@@ -158,21 +160,21 @@ class BaseFusionClassifier(
         "hidden": ("log_int", 16, 512),
         "dropout": ("float", 0.0, 0.7),
         "lr": ("log", 1e-4, 1e-2),
-        "weight_decay": ("log", 1e-6, 1e-2),
+        "weight_decay": ("log", 1e-3, 1.0),
         "modality_dropout": ("float", 0.0, 0.5),
     }
 
     @abstractmethod
     def __init__(
         self,
-        hidden=300,
+        hidden=256,
         *,
         dropout=0.5,
         max_epochs=100,
-        lr=3e-3,
-        batch_size=32,
-        optimizer="adam",
-        weight_decay=1e-4,
+        lr=2e-3,
+        batch_size="auto",
+        optimizer="adamw",
+        weight_decay=0.3,
         early_stopping=False,
         n_iter_no_change=10,
         tol=1e-4,
@@ -180,7 +182,7 @@ class BaseFusionClassifier(
         modality_dropout=0.0,
         missing="neutral",
         standardize=True,
-        class_weight=None,
+        class_weight="balanced",
         callbacks=None,
         warm_start=False,
         precision="float32",
@@ -405,7 +407,7 @@ class BaseFusionClassifier(
         """Go on from an earlier fit, with the parameters of now."""
         for group in self.net_.optimizer_.param_groups:
             group.update(lr=self.lr, weight_decay=self.weight_decay)
-        self.net_.batch_size, self.net_.modality_dropout_ = self.batch_size, self.modality_dropout
+        self.net_.modality_dropout_ = self.modality_dropout
         self.net_.callbacks = copy_callbacks(self.callbacks)
         self.net_.initialize_callbacks()
 
@@ -418,7 +420,7 @@ class BaseFusionClassifier(
             check_two_classes(name, self.classes_, codes)
         first = not hasattr(self, "net_")
         factored = weights * class_factors(self.class_weight, self.classes_, codes, weights)
-        self._class_totals += np.bincount(codes, factored, minlength=len(self.classes_))
+        self._class_totals += np.bincount(codes, weights, minlength=len(self.classes_))
         self.class_prior_ = self._class_totals / self._class_totals.sum()
 
         part, held_out, same = np.arange(len(rows)), None, None
@@ -426,13 +428,15 @@ class BaseFusionClassifier(
             rng = stream(self._seed, 0, 0 if first else len(self.net_.history))
             subset = None if groups is None else groups[rows]
             part, held_out = split_validation(codes, subset, self.validation_fraction, rng)
-        if self.batch_size == -1 or len(part) <= self.batch_size:
+        batch_size = resolve_batch_size(self.batch_size, len(part))
+        if len(part) <= batch_size:
             order, same = content_order(X, rows[part])
             part = part[order]
         if learn_scale:
             scan_inputs(self._inputs, X, rows[part], weights[part])
         if first:
             self.net_ = self._make_net()
+        self.net_.batch_size = batch_size
 
         def batches(chosen, *, checked):
             return self._batches(
@@ -475,7 +479,6 @@ class BaseFusionClassifier(
             optimizer=self.optimizer,
             lr=self.lr,
             weight_decay=self.weight_decay,
-            batch_size=self.batch_size,
             callbacks=copy_callbacks(self.callbacks),
             device=device,
             precision=self.precision,
@@ -489,7 +492,7 @@ class BaseFusionClassifier(
 
     def _run(self, X, read):
         """Run the network over validated samples; ``read`` takes what is wanted from its output."""
-        return forward_batches(self.net_, self._batches(X), read, max(self.batch_size, _PREDICT_BATCH))
+        return forward_batches(self.net_, self._batches(X), read, max(self.net_.batch_size, _PREDICT_BATCH))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -28,7 +28,7 @@ COMMON_RULES = {
     "dropout": (SHARE,),
     "max_epochs": (COUNT,),
     "lr": (Number(Real, 0, None, "neither"),),
-    "batch_size": (COUNT, Choice((-1,))),
+    "batch_size": (COUNT, Choice((-1, "auto"))),
     "optimizer": (Choice(("adam", "adamw", "sgd")), OptimizerClass()),
     "weight_decay": (NON_NEGATIVE,),
     "early_stopping": (FLAG,),
@@ -63,6 +63,13 @@ def widths_by_name(hidden, modalities, names):
     if bad:
         raise ValueError(f"The widths in hidden must be {COUNT}. Got {bad!r} instead.")
     return [int(hidden[name]) for name in names]
+
+
+def resolve_batch_size(batch_size, n_samples):
+    """Number of samples of a step, from a number, -1 for all, or "auto"."""
+    if batch_size == "auto":
+        return int(min(256, max(8, 2 * n_samples**0.5)))
+    return n_samples if batch_size == -1 else int(batch_size)
 
 
 def observed_modalities(X):
@@ -105,6 +112,7 @@ def check_two_classes(name, classes, codes):
     """Raise where the samples to train on are of one class."""
     if len(np.unique(codes)) < 2:
         raise ValueError(
-            f"{name} needs samples of at least 2 classes. Got the single class {classes[codes[0]]!r} in the "
-            f"{len(codes)} samples that have a modality and a weight."
+            f"{name} needs samples of at least 2 classes. "
+            f"Got the single class {classes.tolist()[codes[0]]!r} "
+            f"in the {len(codes)} samples that have a modality and a weight."
         )

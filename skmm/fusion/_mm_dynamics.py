@@ -12,7 +12,7 @@ from skmm.fusion._base import BaseFusionClassifier
 from skmm.fusion._common import widths_by_name
 from skmm.nn import Dropout, FeatureGate, FusionOutput, NeutralVector, renormalize, xavier_linear
 
-_DENSE_GATE = 1000  # features up to which an automatic gate is dense: a million parameters
+_DENSE_GATE = 500  # features up to which an automatic gate is dense: a quarter of a million parameters
 _CONFIDENCE = ""  # key of the confidences beside the gates: no modality has an empty name
 
 
@@ -124,6 +124,9 @@ class MMDynamicsModule(nn.Module):
         confidence = branch.confidence(z)[:, 0]
         if self.confidence_activation == "sigmoid":
             confidence = torch.sigmoid(confidence)
+        elif self.confidence_activation == "clamp" and not self.training:
+            # In training the confidence stays linear: one beyond the bounds would have no gradient.
+            confidence = confidence.clamp(0, 1)
         log_proba = torch.log_softmax(branch.classifier(z), dim=1)  # (batch, n_classes)
         # NOTE[DIFF] The papers' code does not detach the target, so that the square also moves the prediction
         # towards the confidence; detach_confidence=False is that.
@@ -162,20 +165,21 @@ class MMDynamicsClassifier(BaseFusionClassifier):
 
     Parameters
     ----------
-    hidden : int or dict of str -> int, default=300
+    hidden : int or dict of str -> int, default=256
         Width of each modality's representation.
     feature_gate : {"auto", "dense", "low_rank", "diagonal"}, default="auto"
         Form of :math:`A_m`; None for no gate, :math:`g_m = 1`, and no penalty of it. A dense one, as in the
-        paper, has as many parameters as the square of the number of features; "auto" is dense up to 1000
+        paper, has as many parameters as the square of the number of features; "auto" is dense up to 500
         features and "low_rank" beyond.
     gate_rank : int, default=32
         Rank of a "low_rank" gate.
     confidence_weighting : bool, default=True
         Whether modalities are weighted by confidence; False for :math:`c_m = 1`, without the terms of
         :math:`\lambda_{MI}`.
-    confidence_activation : {"sigmoid"}, default=None
-        "sigmoid" brings :math:`c_m` to (0, 1), as a probability is; None leaves it unbounded, as in the
-        paper.
+    confidence_activation : {"clamp", "sigmoid"}, default="clamp"
+        "clamp" brings :math:`c_m` to [0, 1], as a probability is, outside training; "sigmoid" to (0, 1),
+        always; None leaves it unbounded, as in the paper, so that it can be negative and turn a modality's
+        evidence around.
     detach_confidence : bool, default=True
         Whether :math:`p_m[y]` is a fixed target of the confidence. In the paper's code it is not: there the
         square also moves the prediction towards the confidence.
@@ -189,14 +193,15 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         Share of a representation's entries that a training step drops, in [0, 1).
     max_epochs : int, default=100
         Passes over the training data.
-    lr : float, default=3e-3
+    lr : float, default=2e-3
         Learning rate.
-    batch_size : int, default=32
-        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the
-        fit depends neither on their order nor on whether a sample is repeated or weighted.
-    optimizer : {"adam", "adamw", "sgd"} or type, default="adam"
+    batch_size : int or "auto", default="auto"
+        Largest number of samples of a step; -1 for all, "auto" for twice the square root of the number of
+        training samples, within 8 and 256. Where all fit into one batch, the fit depends neither on their
+        order nor on whether a sample is repeated or weighted.
+    optimizer : {"adam", "adamw", "sgd"} or type, default="adamw"
         Optimizer, or a class of torch's.
-    weight_decay : float, default=1e-4
+    weight_decay : float, default=0.3
         L2 penalty of the optimizer.
     early_stopping : bool, default=False
         Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the
@@ -214,8 +219,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         What stands for a modality that is missing: a learned vector, or zeros.
     standardize : bool, default=True
         Standardize the columns of tables by their mean and deviation over the training samples that have
-        them, and clip them at 5 deviations.
-    class_weight : {"balanced"} or dict, default=None
+        them, and clip them at 3 deviations.
+    class_weight : {"balanced"} or dict, default="balanced"
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
         skorch callbacks; copies of them are used.
@@ -281,7 +286,7 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         "feature_gate": (Choice((None, "auto", "dense", "low_rank", "diagonal")),),
         "gate_rank": (Number(Integral, 1),),
         "confidence_weighting": (FLAG,),
-        "confidence_activation": (Choice((None, "sigmoid")),),
+        "confidence_activation": (Choice((None, "clamp", "sigmoid")),),
         "detach_confidence": (FLAG,),
         "gate_penalty": (NON_NEGATIVE,),
         "confidence_penalty": (NON_NEGATIVE,),
@@ -296,22 +301,22 @@ class MMDynamicsClassifier(BaseFusionClassifier):
 
     def __init__(
         self,
-        hidden=300,
+        hidden=256,
         *,
         feature_gate="auto",
         gate_rank=32,
         confidence_weighting=True,
-        confidence_activation=None,
+        confidence_activation="clamp",
         detach_confidence=True,
         gate_penalty=1.0,
         confidence_penalty=1.0,
         classification_penalty=1.0,
         dropout=0.5,
         max_epochs=100,
-        lr=3e-3,
-        batch_size=32,
-        optimizer="adam",
-        weight_decay=1e-4,
+        lr=2e-3,
+        batch_size="auto",
+        optimizer="adamw",
+        weight_decay=0.3,
         early_stopping=False,
         n_iter_no_change=10,
         tol=1e-4,
@@ -319,7 +324,7 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         modality_dropout=0.0,
         missing="neutral",
         standardize=True,
-        class_weight=None,
+        class_weight="balanced",
         callbacks=None,
         warm_start=False,
         precision="float32",

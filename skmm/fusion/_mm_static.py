@@ -58,7 +58,7 @@ class MMStaticClassifier(BaseFusionClassifier):
 
     Parameters
     ----------
-    hidden : int or dict of str -> int, default=300
+    hidden : int or dict of str -> int, default=256
         Width of each modality's representation.
     modality_weights : dict of str -> float, or list of float, default=None
         Weights :math:`w_m`, not negative; a list is in alphabetical order of the modalities, a modality that
@@ -67,14 +67,15 @@ class MMStaticClassifier(BaseFusionClassifier):
         Share of a representation's entries that a training step drops, in [0, 1).
     max_epochs : int, default=100
         Passes over the training data.
-    lr : float, default=3e-3
+    lr : float, default=2e-3
         Learning rate.
-    batch_size : int, default=32
-        Largest number of samples of a step; -1 for all. Where all training samples fit into one batch, the
-        fit depends neither on their order nor on whether a sample is repeated or weighted.
-    optimizer : {"adam", "adamw", "sgd"} or type, default="adam"
+    batch_size : int or "auto", default="auto"
+        Largest number of samples of a step; -1 for all, "auto" for twice the square root of the number of
+        training samples, within 8 and 256. Where all fit into one batch, the fit depends neither on their
+        order nor on whether a sample is repeated or weighted.
+    optimizer : {"adam", "adamw", "sgd"} or type, default="adamw"
         Optimizer, or a class of torch's.
-    weight_decay : float, default=1e-4
+    weight_decay : float, default=0.3
         L2 penalty of the optimizer.
     early_stopping : bool, default=False
         Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the
@@ -92,8 +93,8 @@ class MMStaticClassifier(BaseFusionClassifier):
         What stands for a modality that is missing: a learned vector, or zeros.
     standardize : bool, default=True
         Standardize the columns of tables by their mean and deviation over the training samples that have
-        them, and clip them at 5 deviations.
-    class_weight : {"balanced"} or dict, default=None
+        them, and clip them at 3 deviations.
+    class_weight : {"balanced"} or dict, default="balanced"
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
         skorch callbacks; copies of them are used.
@@ -160,15 +161,15 @@ class MMStaticClassifier(BaseFusionClassifier):
 
     def __init__(
         self,
-        hidden=300,
+        hidden=256,
         *,
         modality_weights=None,
         dropout=0.5,
         max_epochs=100,
-        lr=3e-3,
-        batch_size=32,
-        optimizer="adam",
-        weight_decay=1e-4,
+        lr=2e-3,
+        batch_size="auto",
+        optimizer="adamw",
+        weight_decay=0.3,
         early_stopping=False,
         n_iter_no_change=10,
         tol=1e-4,
@@ -176,7 +177,7 @@ class MMStaticClassifier(BaseFusionClassifier):
         modality_dropout=0.0,
         missing="neutral",
         standardize=True,
-        class_weight=None,
+        class_weight="balanced",
         callbacks=None,
         warm_start=False,
         precision="float32",

@@ -1,0 +1,223 @@
+"""What becomes of each kind of modality, and moments of columns."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.preprocessing import StandardScaler
+
+from skmm import BagArray, ModalityDict
+from skmm._training import make_inputs, scan_inputs
+from skmm._training._inputs import CLIP, BagInput, ImageInput, TableInput
+from skmm._training._moments import RunningMoments
+from skmm.containers import Schema
+
+ALL = slice(None)
+
+
+def _fitted(X, *, standardize=True, rows=None, weights=None):
+    """Return inputs that learned from rows of a ModalityDict."""
+    rows = np.arange(len(X)) if rows is None else rows
+    inputs = make_inputs(Schema.of(X), X.modalities, standardize=standardize)
+    scan_inputs(inputs, X, rows, np.ones(len(rows)) if weights is None else weights)
+    return inputs
+
+
+def _present(value):
+    """Return presence of all rows."""
+    return np.ones(len(value), dtype=bool)
+
+
+def test_moments_in_chunks(rng):
+    """Mean and deviation do not depend on the chunks, and a weight is a repetition."""
+    table, weights = rng.normal(3, 2, size=(50, 4)), rng.integers(0, 4, size=50).astype(float)
+    moments = RunningMoments(4)
+    for start in range(0, 50, 7):
+        moments.update(table[start : start + 7], weights[start : start + 7])
+    scaler = StandardScaler().fit(np.repeat(table, weights.astype(int), axis=0))
+
+    np.testing.assert_allclose(moments.mean, scaler.mean_, rtol=1e-12)
+    np.testing.assert_allclose(moments.scale, scaler.scale_, rtol=1e-12)
+
+
+def test_moments_of_nothing():
+    """Without a row, or rows without a weight, every column is constant."""
+    moments = RunningMoments(2)
+    moments.update(np.ones((3, 2)), np.zeros(3))
+
+    assert moments.scale.tolist() == [np.inf, np.inf]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e9, 1e-300])
+def test_constant_columns_become_zero(value):
+    """A column that is constant up to rounding is zero, also where new data differ from it."""
+    table = TableInput((1,), standardize=True)
+    table.update(np.full((1000, 1), value), np.ones(1000))
+
+    assert (
+        table(np.array([[value], [value + 5.0], [1e12]]), np.ones(3, bool), np.float64).tolist() == [[0]] * 3
+    )
+
+
+def test_standardized_by_the_present_training_rows(rng):
+    """Mean and deviation are those of the training rows that have the modality; others become zero."""
+    table = rng.normal(5, 3, size=(30, 3))
+    table[4] = np.nan
+    X = ModalityDict({"a": table, "b": np.zeros((30, 1))})
+    rows = np.arange(20)
+    out = _fitted(X, rows=rows)["a"](table, X.is_present("a"), np.float64)
+
+    scaler = StandardScaler().fit(np.delete(table[:20], 4, axis=0))
+    expected = np.clip(scaler.transform(np.nan_to_num(table)), -CLIP, CLIP)
+    expected[4] = 0
+    np.testing.assert_allclose(out, expected, atol=1e-12)
+
+
+def test_values_far_out_are_clipped():
+    """What is farther than three deviations is brought to three."""
+    table = TableInput((1,), standardize=True)
+    table.update(np.array([[-1.0], [1.0]]), np.ones(2))
+
+    out = table(np.array([[-1e300], [-3.0], [2.0], [6.0]]), np.ones(4, bool), np.float32)
+
+    assert out.ravel().tolist() == [-3, -3, 2, 3]
+
+
+def test_large_means_keep_their_digits():
+    """Values are standardized before they are cast: seconds since 1970 keep their differences."""
+    seconds = 1.7e9 + np.arange(5.0)[:, None]
+    table = TableInput((1,), standardize=True)
+    table.update(seconds, np.ones(5))
+
+    out = table(seconds, np.ones(5, bool), np.float32)
+
+    np.testing.assert_allclose(
+        out.ravel(), StandardScaler().fit_transform(np.arange(5.0)[:, None]).ravel(), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("form", [sp.csr_array, sp.csc_matrix, pd.DataFrame])
+def test_sparse_tables_and_frames_equal_dense_ones(rng, form):
+    """The same values in another form give the same numbers, to the last bit."""
+    table = np.where(rng.random((40, 5)) < 0.4, rng.normal(size=(40, 5)), 0.0)
+    dense, other = ModalityDict({"a": table}), ModalityDict({"a": form(table)})
+
+    first = _fitted(dense)["a"](table, _present(table), np.float32)
+    second = _fitted(other)["a"](
+        other["a"].to_numpy() if form is pd.DataFrame else other["a"], _present(table), np.float32
+    )
+
+    np.testing.assert_array_equal(first, second)
+
+
+def test_not_standardized():
+    """With standardize=False values go through as they are; missing rows are zero."""
+    table = TableInput((2,), standardize=False)
+
+    out = table(np.array([[1, 200], [3, 4]]), np.array([True, False]), np.float64)
+
+    assert out.tolist() == [[1, 200], [0, 0]]
+
+
+def test_the_caller_s_data_are_not_changed(rng):
+    """A read-only memory map is read, and stays as it was; the result is the caller's to change."""
+    table = rng.normal(size=(6, 2))
+    table.flags.writeable = False
+    for standardize in (True, False):
+        out = TableInput((2,), standardize=standardize)(table, np.zeros(6, bool), np.float64)
+        assert out.flags.writeable
+    assert table.any()
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_integer_images_are_divided_by_the_largest_of_their_type(dtype, largest):
+    """Grey images get a channel axis in front; 0 stays 0 and the largest becomes 1."""
+    images = np.array([[[0, largest], [largest, 0]]], dtype=dtype)
+    entry = ImageInput((2, 2), n_axes=2)
+
+    assert entry.shape == (1, 2, 2)
+    assert entry(images, np.ones(1, bool), np.float32).tolist() == [[[[0, 1], [1, 0]]]]
+
+
+def test_float_images_are_brought_from_their_training_range(rng):
+    """Floats beyond [0, 1] are scaled by the range of training and clipped; floats within it are left."""
+    images = rng.normal(100, 30, size=(4, 5, 6, 3))
+    images[0, 0, 0, 0], images[0, 0, 0, 1] = 0.0, 200.0
+    images = np.clip(images, 0, 200)
+    entry = ImageInput((5, 6, 3), n_axes=2)
+    entry.update(images, np.ones(4))
+    out = entry(images + 1, np.array([True, True, True, False]), np.float64)
+
+    assert entry.shape == (3, 5, 6)
+    np.testing.assert_allclose(out[:3], np.moveaxis(np.clip((images[:3] + 1) / 200, 0, 1), -1, 1))
+    assert not out[3].any()
+
+    within = ImageInput((2, 2), n_axes=2)
+    within.update(np.array([[[0.25, 0.5], [0.5, 0.75]]]), np.ones(1))
+    assert within(np.full((1, 2, 2), 0.25), np.ones(1, bool), np.float64).ravel().tolist() == [0.25] * 4
+
+
+def test_volumes_have_channels_first(rng):
+    """Volumes of one channel become (n, channels, depth, height, width)."""
+    volumes = rng.integers(0, 255, size=(2, 3, 4, 5, 1), dtype=np.uint8)
+    entry = ImageInput((3, 4, 5, 1), n_axes=3)
+
+    assert entry.shape == (1, 3, 4, 5)
+    np.testing.assert_allclose(
+        entry(volumes, np.ones(2, bool), np.float32)[:, 0], volumes[..., 0] / np.float32(255)
+    )
+
+
+def test_bags_are_flat_and_their_instances_standardized():
+    """Instances are scaled by their own moments; a missing bag has no instance, whatever it holds."""
+    bags = BagArray.from_list([np.array([[0.0], [2.0]]), np.array([[4.0]]), np.array([[9.0], [9.0]])])
+    entry = BagInput(TableInput((1,), standardize=True))
+    entry.update(bags[:2], np.array([1.0, 2.0]))
+
+    values, offsets = entry(bags, np.array([True, True, False]), np.float64)
+
+    scaler = StandardScaler().fit(np.array([[0.0], [2.0], [4.0], [4.0]]))
+    np.testing.assert_allclose(values, scaler.transform([[0.0], [2.0], [4.0]]))
+    assert offsets.tolist() == [0, 2, 3, 3]
+
+
+def test_bags_of_images(rng):
+    """Instances that are images are scaled as images are."""
+    slices = [rng.integers(0, 255, size=(n, 4, 4), dtype=np.uint8) for n in (2, 3)]
+    X = ModalityDict({"mri": BagArray.from_list(slices)})
+    entry = _fitted(X)["mri"]
+
+    assert entry.shape == (1, 4, 4)
+    values, offsets = entry(X["mri"], np.ones(2, bool), np.float32)
+    np.testing.assert_allclose(values[:, 0], np.concatenate(slices) / np.float32(255))
+    assert offsets.tolist() == [0, 2, 5]
+
+
+def test_images_of_different_sizes_are_refused(rng):
+    """A network needs one size; the message names the modality and what to do."""
+    images = [rng.random((4, 4)), rng.random((5, 4))]
+    X = ModalityDict({"scan": images}, kinds={"scan": "image"})
+
+    with pytest.raises(ValueError, match="'scan' holds images of different sizes.*resize"):
+        make_inputs(Schema.of(X), ("scan",), standardize=True)
+
+
+def test_text_is_refused():
+    """No network here takes text; the message says which modality it is."""
+    X = ModalityDict({"report": ["a", "b"]})
+
+    with pytest.raises(ValueError, match="'report' is text"):
+        make_inputs(Schema.of(X), ("report",), standardize=True)
+
+
+@pytest.mark.parametrize(("bad", "message"), [(np.inf, "infinit"), (np.nan, "NaN")])
+def test_bad_values_are_named_with_their_rows(rng, bad, message):
+    """Infinities and partly NaN rows of the training rows raise with the rows of the caller's data."""
+    table = rng.normal(size=(10, 3))
+    table[7, 1] = bad
+    X = ModalityDict({"rna": table})
+
+    with pytest.raises(ValueError, match=f"'rna'.*{message}|{message}.*'rna'") as error:
+        _fitted(X, rows=np.array([2, 7, 9]))
+    assert "7" in str(error.value)
+    _fitted(X, rows=np.array([2, 9]))
