@@ -13,17 +13,13 @@ from skmm._training import (
     check_parameters,
     check_weights,
     class_factors,
-    content_order,
     copy_callbacks,
     draw_seed,
     encode_labels,
     forward_batches,
     history_frame,
     make_inputs,
-    make_net,
-    resolve_device,
     scan_inputs,
-    seeded_init,
     split_validation,
     train,
 )
@@ -36,10 +32,10 @@ from skmm.fusion._common import (
     check_two_classes,
     has_modality,
     observed_modalities,
-    resolve_batch_size,
     usable_rows,
     warn_without_modality,
 )
+from skmm.fusion._network import build_net, resolve_batch_size, training_order
 
 _DTYPES = {"float32": np.float32, "float64": np.float64, "bfloat16": np.float32}
 _PREDICT_BATCH = 512  # samples at a time, at least
@@ -423,19 +419,19 @@ class BaseFusionClassifier(
         self._class_totals += np.bincount(codes, weights, minlength=len(self.classes_))
         self.class_prior_ = self._class_totals / self._class_totals.sum()
 
-        part, held_out, same = np.arange(len(rows)), None, None
+        part, held_out = np.arange(len(rows)), None
         if self.early_stopping and not partial:
             rng = stream(self._seed, 0, 0 if first else len(self.net_.history))
             subset = None if groups is None else groups[rows]
             part, held_out = split_validation(codes, subset, self.validation_fraction, rng)
         batch_size = resolve_batch_size(self.batch_size, len(part))
-        if len(part) <= batch_size:
-            order, same = content_order(X, rows[part])
-            part = part[order]
+        part, same = training_order(X, rows, part, batch_size)
         if learn_scale:
             scan_inputs(self._inputs, X, rows[part], weights[part])
         if first:
-            self.net_ = self._make_net()
+            self.net_ = build_net(
+                self, {name: entry.shape for name, entry in self._inputs.items()}, self._seed
+            )
         self.net_.batch_size = batch_size
 
         def batches(chosen, *, checked):
@@ -466,24 +462,6 @@ class BaseFusionClassifier(
             X[rows[:1]], lambda output: output.logits if output.fused is None else output.fused
         ).shape[1]
         return self
-
-    def _make_net(self):
-        """The network in its skorch net, initialized from the seed alone."""
-        device = resolve_device(self.device)
-        with seeded_init(self._seed):
-            shapes = {name: entry.shape for name, entry in self._inputs.items()}
-            module = self._make_module(shapes, len(self.classes_))
-        return make_net(
-            module,
-            n_classes=len(self.classes_),
-            optimizer=self.optimizer,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            callbacks=copy_callbacks(self.callbacks),
-            device=device,
-            precision=self.precision,
-            modality_dropout=self.modality_dropout,
-        )
 
     def _batches(self, X, **options):
         """Samples of ``X`` as batches for the network, where it is."""

@@ -65,13 +65,6 @@ def widths_by_name(hidden, modalities, names):
     return [int(hidden[name]) for name in names]
 
 
-def resolve_batch_size(batch_size, n_samples):
-    """Number of samples of a step, from a number, -1 for all, or "auto"."""
-    if batch_size == "auto":
-        return int(min(256, max(8, 2 * n_samples**0.5)))
-    return n_samples if batch_size == -1 else int(batch_size)
-
-
 def observed_modalities(X):
     """Names of the modalities that some sample has; warns of the others."""
     seen = X.present.any(axis=0)

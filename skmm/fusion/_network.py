@@ -1,0 +1,37 @@
+"""From an estimator's parameters to a net, and from its rows to batches."""
+
+from skmm._training import content_order, copy_callbacks, make_net, resolve_device, seeded_init
+
+
+def build_net(estimator, shapes, seed):
+    """The estimator's network in its skorch net, initialized from the seed alone."""
+    device = resolve_device(estimator.device)
+    n_classes = len(estimator.classes_)
+    with seeded_init(seed):
+        module = estimator._make_module(shapes, n_classes)
+    return make_net(
+        module,
+        n_classes=n_classes,
+        optimizer=estimator.optimizer,
+        lr=estimator.lr,
+        weight_decay=estimator.weight_decay,
+        callbacks=copy_callbacks(estimator.callbacks),
+        device=device,
+        precision=estimator.precision,
+        modality_dropout=estimator.modality_dropout,
+    )
+
+
+def resolve_batch_size(batch_size, n_samples):
+    """Number of samples of a step, from a number, -1 for all, or "auto"."""
+    if batch_size == "auto":
+        return int(min(256, max(8, 2 * n_samples**0.5)))
+    return n_samples if batch_size == -1 else int(batch_size)
+
+
+def training_order(X, rows, part, batch_size):
+    """Positions to train on, and which are equal: by content in a single batch, as given otherwise."""
+    if len(part) > batch_size:
+        return part, None
+    order, same = content_order(X, rows[part])
+    return part[order], same
