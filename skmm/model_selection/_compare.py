@@ -63,7 +63,7 @@ def _check_test(X_test, y_test, groups):
         raise ValueError("X_test and y_test go together. Only one of them was given.")
     if X_test is None:
         return None
-    X_test, y_test, test_groups = check_samples(X_test, y_test)
+    X_test, y_test, test_groups = check_samples(X_test, y_test, suffix="_test")
     if groups is not None and test_groups is not None:
         advice = "Leave those samples out of X or of X_test."
         check_no_shared_group(groups, test_groups, "X_test", advice)

@@ -11,7 +11,7 @@ from skmm.containers import ModalityDict, as_modality_dict
 from skmm.containers import _validation as messages
 
 
-def check_samples(X, y, groups=None):
+def check_samples(X, y, groups=None, *, suffix=""):
     """X that scikit-learn can index, labels and groups of equal length.
 
     Parameters
@@ -22,6 +22,8 @@ def check_samples(X, y, groups=None):
         Class labels.
     groups : array-like of shape (n_samples,), default=None
         Default: those of X. They are put into a ModalityDict, so that they reach the fits.
+    suffix : {"", "_test"}, default=""
+        Of the names of X and y in messages. A test set may be of one class.
 
     Returns
     -------
@@ -34,16 +36,20 @@ def check_samples(X, y, groups=None):
         X = np.asarray(X)
     y = column_or_1d(y)
     if len(y) != X.shape[0]:
-        raise ValueError(f"X and y must have as many samples. Got {X.shape[0]} in X and {len(y)} in y.")
+        raise ValueError(
+            f"X{suffix} and y{suffix} must have as many samples. "
+            f"Got {X.shape[0]} in X{suffix} and {len(y)} in y{suffix}."
+        )
     missing = np.flatnonzero(pd.isna(y))
     if len(missing):
         raise ValueError(
-            f"y has {len(missing)} missing labels (first rows: {missing[:5].tolist()}). Leave them out."
+            f"y{suffix} has {len(missing)} missing labels (first rows: {missing[:5].tolist()}). "
+            "Leave them out."
         )
     target = type_of_target(y)
     if target not in {"binary", "multiclass"}:
-        raise ValueError(f"y must hold class labels. Got a {target} target instead.")
-    if len(np.unique(y)) < 2:
+        raise ValueError(f"y{suffix} must hold class labels. Got a {target} target instead.")
+    if not suffix and len(np.unique(y)) < 2:
         raise ValueError(f"y must hold at least two classes. Got {y[0]} only." if len(y) else "y is empty.")
     if groups is None:
         return X, y, getattr(X, "groups", None)

@@ -1,7 +1,5 @@
 """More and more missing modalities, so that each step keeps what earlier steps dropped."""
 
-import itertools
-
 import numpy as np
 
 from skmm.datasets import drop_modalities
@@ -20,14 +18,17 @@ def largest_share(present, columns):
     columns : list of int
         The modalities that lose entries, all by the same share.
     """
-    shares = [1.0]
-    for size in range(1, len(columns) + 1):
-        for chosen in itertools.combinations(columns, size):
-            inside = present[:, list(chosen)]
-            bound = inside.any(axis=1) & ~np.delete(present, chosen, axis=1).any(axis=1)
-            if inside.any():
-                shares.append(1 - bound.sum() / inside.sum())
-    return min(shares)
+    inside, outside = present[:, columns], np.delete(present, columns, axis=1)
+    bits = 1 << np.arange(len(columns))  # a set of modalities is a number, one bit for each
+    bound = inside.any(axis=1) & ~outside.any(axis=1)
+    n_bound = np.bincount(inside[bound] @ bits, minlength=2 ** len(columns))
+    n_entries = np.zeros_like(n_bound)
+    for bit, count in zip(bits, inside.sum(axis=0), strict=True):
+        without, with_bit = np.moveaxis(n_bound.reshape(-1, 2, bit), 1, 0)
+        with_bit += without  # after the last bit, all samples that have nothing outside the set
+        n_entries.reshape(-1, 2, bit)[:, 1] += count
+    some = n_entries > 0
+    return float(np.min(1 - n_bound[some] / n_entries[some], initial=1.0))
 
 
 def _drop_down_to(X, left, seed):

@@ -256,6 +256,17 @@ def test_the_official_test_set_is_scored_once_a_seed(study, early):
     assert set(alone["n_test"]) == {len(test)}
 
 
+def test_an_official_test_set_may_be_of_one_class(study, early):
+    """Its accuracy is the share that is right."""
+    X, y = study
+    X, rows = ModalityDict(dict(X)), np.flatnonzero(y == "a")
+    scores = compare_estimators(
+        {"early": early}, X, y, cv=None, X_test=X[rows], y_test=y[rows], baselines=(), scoring="accuracy"
+    )
+
+    assert scores["value"].tolist() == [np.mean(early.fit(X, y).predict(X[rows]) == "a")]
+
+
 def test_a_group_in_training_and_in_the_official_test_set_is_refused(study, early):
     """The official split is checked like a fold."""
     X, y = study
@@ -350,6 +361,7 @@ def test_a_progress_bar_shows_only_when_asked(study, capsys):
         ({"strategies": {"x": "late"}}, "strategies names 'x'"),
         ({"cv": None}, "cv=None leaves nothing to evaluate on"),
         ({"X_test": np.zeros((2, 1))}, "X_test and y_test go together"),
+        ({"X_test": np.zeros((2, 1)), "y_test": ["a"]}, "Got 2 in X_test and 1 in y_test"),
         ({"y": np.linspace(0, 1, 60)}, "class labels. Got a continuous target"),
         ({"y": ["a"] * 59}, "60 in X and 59 in y"),
         ({"y": [None] + ["a", "b"] * 29 + ["a"]}, r"1 missing labels \(first rows: \[0\]\)"),

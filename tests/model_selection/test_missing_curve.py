@@ -65,6 +65,14 @@ def test_the_largest_share_is_the_one_found_by_hand(present, columns, share):
     assert largest_share(np.array(present, dtype=bool), columns) == pytest.approx(share)
 
 
+def test_the_largest_share_of_many_modalities_is_found():
+    """Of 420 entries in twenty modalities each of the 40 samples keeps one."""
+    present = np.vstack([np.eye(20, dtype=bool), np.ones((20, 20), dtype=bool)])
+
+    assert largest_share(present, list(range(20))) == pytest.approx(1 - 40 / 420)
+    assert largest_share(present, [3]) == pytest.approx(1 - 1 / 21)
+
+
 def test_hardly_any_spare_entries_are_no_error():
     """With few samples that have two modalities, as many entries go as can, at every rate."""
     rng = np.random.default_rng(0)
