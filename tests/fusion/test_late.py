@@ -407,7 +407,7 @@ def test_nested_parameters(two_tables):
         model.set_params(rna__C=1)
 
 
-@pytest.mark.uses_global_state("forests that are fitted in threads swap the warning filters under one another")
+@pytest.mark.uses_global_state("forests in threads swap the warning filters under one another")
 def test_n_jobs_and_seeds(two_tables):
     """Two workers give what one gives; seeds fix forests, and the global random state is not drawn from."""
     X, y, _ = two_tables
