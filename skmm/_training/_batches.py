@@ -139,11 +139,14 @@ class BatchIterator:
         The samples.
     batch_size : int
         Largest number of samples of a batch.
+    shuffle : bool, default=False
+        Whether to follow the order that the data set's generator gives.
     """
 
-    def __init__(self, dataset, batch_size):
+    def __init__(self, dataset, batch_size, *, shuffle=False):
         self.dataset = dataset
         self.batch_size = batch_size
+        self.shuffle = shuffle
         self._whole = None
 
     def __len__(self):
@@ -156,7 +159,7 @@ class BatchIterator:
                 self._whole = self.dataset[np.arange(n_samples)]
             yield self._whole
             return
-        shuffle = self.dataset.shuffle
+        shuffle = self.dataset.shuffle if self.shuffle else None
         order = np.arange(n_samples) if shuffle is None else shuffle.permutation(n_samples)
         for rows in np.array_split(order, n_batches):
             yield self.dataset[rows]

@@ -151,6 +151,7 @@ def make_net(
         optimizer=optimizer,
         lr=lr,
         iterator_train=BatchIterator,
+        iterator_train__shuffle=True,
         iterator_valid=BatchIterator,
         train_split=None,
         callbacks=callbacks,

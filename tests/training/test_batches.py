@@ -56,7 +56,7 @@ def test_an_epoch_visits_every_row_once(rng):
     """Batches partition the rows, in sizes that differ by one at most, shuffled or in order."""
     X = {"a": np.arange(50.0)[:, None]}
     for shuffle in (None, np.random.default_rng(0)):
-        iterator = BatchIterator(_batches(X, shuffle=shuffle), 12)
+        iterator = BatchIterator(_batches(X, shuffle=shuffle), 12, shuffle=True)
         seen = [batch.inputs["a"].ravel().tolist() for batch, _ in iterator]
         again = [batch.inputs["a"].ravel().tolist() for batch, _ in iterator]
 

@@ -122,6 +122,24 @@ def test_training_learns_and_records(data):
     assert history["valid_accuracy"].iloc[-1] == (predicted == data[1].y).mean()
 
 
+def test_scores_without_a_cache(data):
+    """A score that predicts anew gets the samples in the order of their labels, in training data too."""
+
+    def accuracy(net, batches, y=None):
+        return float((net.predict(batches) == batches.y).mean())
+
+    scores = [
+        EpochScoring(accuracy, name=f"again_{part}", on_train=on_train, use_caching=False)
+        for part, on_train in (("train", True), ("valid", False))
+    ]
+    net = _net(callbacks=scores)
+    train(net, *data, seed=0, epochs=12)
+    history = history_frame(net)
+
+    assert history["again_train"].iloc[-1] > 0.9
+    assert history["again_valid"].tolist() == history["valid_accuracy"].tolist()
+
+
 def test_training_goes_on_as_if_it_had_not_stopped_for_a_pickle(data):
     """A net that was pickled between two trainings becomes the same as one that was not."""
     kept, pickled = _net(p=0.5), _net(p=0.5)
