@@ -47,9 +47,7 @@ def main():
         )
     accuracy = scores[scores["metric"] == "accuracy"]
     summary = accuracy.groupby(["missing_rate", "estimator"])["value"].agg(["mean", "std"]).round(4)
-    summary.to_csv(
-        RESULTS / "handwritten_missing.csv"
-    )
+    summary.to_csv(RESULTS / "handwritten_missing.csv")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skmm.containers import _validation as messages
-from skmm.containers._entries import from_torch, is_missing
+from skmm.containers._entries import from_torch, is_missing, object_array
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._state import freeze
 
@@ -268,10 +268,7 @@ class BagArray:
         """One object array of bags: NumPy has no other shape for them."""
         if dtype is not None and np.dtype(dtype) != object:
             raise messages.bags_to_float()
-        bags = np.empty(len(self), dtype=object)
-        for row, bag in enumerate(self):
-            bags[row] = bag
-        return bags
+        return object_array(list(self))
 
     def __getstate__(self):
         """State that is the same for equal bags, so that ``joblib.hash`` is stable."""

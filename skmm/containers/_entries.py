@@ -11,6 +11,14 @@ def is_missing(value):
     return not hasattr(value, "__len__") and np.ndim(value) == 0 and bool(pd.isna(value))
 
 
+def object_array(entries):
+    """A 1-D object array, one entry a sample; np.array would stack equal arrays and unpack tuples."""
+    array = np.empty(len(entries), dtype=object)
+    for row, entry in enumerate(entries):
+        array[row] = entry
+    return array
+
+
 def from_torch(value):
     """A tensor as an ndarray, wherever it is; all else as it is."""
     if type(value).__module__.partition(".")[0] != "torch":

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from skmm.containers import _validation_sources as messages
+from skmm.containers._entries import object_array
 
 # Cells of a CSV file that begin with a backslash are escapes: for a missing value, a string in JSON, or a
 # string that begins with a backslash itself.
@@ -42,14 +43,6 @@ def from_json(value):
     if "tuple" in value:
         return tuple(from_json(item) for item in value["tuple"])
     return float(value["float"]) if "float" in value else _MISSING[value["missing"]]
-
-
-def object_array(values):
-    """A 1-D object array of any values; np.array would unpack tuples."""
-    array = np.empty(len(values), dtype=object)
-    for row, value in enumerate(values):
-        array[row] = value
-    return array
 
 
 # --- columns --------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ import scipy.sparse as sp
 
 from skmm.containers import _validation_sources as messages
 from skmm.containers._bag_array import BagArray
-from skmm.containers._frames import from_json, object_array, read_frame, to_json, write_frame
+from skmm.containers._entries import object_array
+from skmm.containers._frames import from_json, read_frame, to_json, write_frame
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._modality_dict import ModalityDict
 from skmm.containers._rows import n_rows

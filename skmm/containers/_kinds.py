@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from skmm.containers import _validation as messages
 from skmm.containers._bag_array import BagArray
-from skmm.containers._entries import from_torch, is_missing
+from skmm.containers._entries import from_torch, is_missing, object_array
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._rows import placeholder
 
@@ -188,7 +188,7 @@ def _coerce_sequence(entries, name, kind):
     )
     if wrong is not None:
         raise messages.kind_does_not_fit(name, kind, f"a sequence with an array of shape {wrong}")
-    return _object_array(arrays), kind, present
+    return object_array(arrays), kind, present
 
 
 def _all_missing(kind, n_samples):
@@ -214,15 +214,7 @@ def _coerce_text(entries, present, name, kind):
     for row, (entry, ok) in enumerate(zip(entries, present, strict=True)):
         if ok and not isinstance(entry, str):
             raise messages.mixed_sequence(name, row, entry)
-    return _object_array([str(entry) if ok else None for entry, ok in zip(entries, present, strict=True)])
-
-
-def _object_array(entries):
-    """A 1-D object array, one entry a sample; np.array would stack equal ones."""
-    array = np.empty(len(entries), dtype=object)
-    for row, entry in enumerate(entries):
-        array[row] = entry
-    return array
+    return object_array([str(entry) if ok else None for entry, ok in zip(entries, present, strict=True)])
 
 
 def _kind_of_entries(shapes, dtype, name, *, nested_lists):
