@@ -68,7 +68,7 @@ def with_value(X, name, rows, value):
 )
 @pytest.mark.filterwarnings("ignore::skmm.exceptions.NoModalityWarning")
 def test_fit_refuses(cls, good, change, match):
-    """Each kind of bad data is refused in fit by every classifier, in words that help, and X stays as it was."""
+    """Each kind of bad data is refused in fit by every classifier with advice, and X stays as it was."""
     X, y = good
     bad = change(X)
     before = copy.deepcopy(bad)
@@ -142,7 +142,7 @@ def test_a_modality_that_is_never_there(cls, good):
 @pytest.mark.filterwarnings("ignore::skmm.exceptions.NoModalityWarning")
 def test_no_modality_left_is_an_error_of_its_own(good):
     """MissingModalityError is a ValueError that code can tell from others."""
-    X, y = good
+    X, _ = good
 
     with pytest.raises(MissingModalityError):
         ConcatModalities().fit({name: np.full_like(value, np.nan) for name, value in X.items()})

@@ -173,7 +173,7 @@ def test_calibration(make_pipeline, mixed, ensemble):
 
 
 def test_tuned_threshold(make_pipeline, mixed):
-    """A threshold tuned for balanced accuracy is a probability, and a fixed one of 2 predicts one class only."""
+    """A threshold tuned for balanced accuracy is a probability, and one of 2 predicts one class only."""
     y = (mixed.y == "a").astype(int)
     tuned = TunedThresholdClassifierCV(make_pipeline(), cv=2).fit(mixed.X, y)
     fixed = FixedThresholdClassifier(make_pipeline(), threshold=2, response_method="predict_proba")
