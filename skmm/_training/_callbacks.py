@@ -35,14 +35,27 @@ def copy_callbacks(callbacks):
     list
         Copies, as they were given.
     """
-    return [
-        (entry[0], _copy_callback(entry[1])) if isinstance(entry, tuple) else _copy_callback(entry)
-        for entry in callbacks or []
-    ]
+    copies = []
+    for entry in callbacks or []:
+        named = isinstance(entry, tuple) and len(entry) == 2
+        callback = entry[1] if named else entry
+        if not hasattr(callback, "on_train_begin"):
+            raise ValueError(
+                "callbacks must be skorch callbacks, their classes or (name, callback) pairs. "
+                f"Got {entry!r} instead."
+            )
+        copied = _copy_callback(callback)
+        copies.append((entry[0], copied) if named else copied)
+    return copies
 
 
 class FiniteLoss(Callback):
     """Stop with an error where training diverges: a network of NaN predicts nothing."""
+
+    def on_train_end(self, net, **kwargs):
+        """Look at the loss of an epoch that another callback made the last one."""
+        if "train_loss" in net.history[-1]:
+            self.on_epoch_end(net)
 
     def on_epoch_end(self, net, **kwargs):
         """Look at the loss of the epoch."""
@@ -74,24 +87,32 @@ class BestWeights(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Forget what an earlier training found."""
-        self.best_epoch_ = None
+        self.best_epoch_ = self._looked_at = None
         self._lowest = np.inf
         self._misses = 0
         self._state = None
 
     def on_epoch_end(self, net, **kwargs):
         """Compare with the best epoch so far."""
+        self._look(net)
+        if self._misses >= self.patience:
+            raise KeyboardInterrupt  # how skorch's callbacks end a training
+
+    def _look(self, net):
+        """Keep the weights of the last epoch if its loss is the lowest."""
+        self._looked_at = net.history[-1, "epoch"]
         loss = net.history[-1, "valid_loss"]
         self._misses = 0 if loss < self._lowest - self.tol else self._misses + 1
         if loss < self._lowest:
             self._lowest = loss
             self.best_epoch_ = net.history[-1, "epoch"]
             self._state = copy.deepcopy(net.module_.state_dict())
-        if self._misses >= self.patience:
-            raise KeyboardInterrupt  # how skorch's callbacks end a training
 
     def on_train_end(self, net, **kwargs):
         """Go back to the best weights."""
+        # Another callback that ends the training keeps this one from seeing the last epoch.
+        if "valid_loss" in net.history[-1] and net.history[-1, "epoch"] != self._looked_at:
+            self._look(net)
         if self._state is not None:
             net.module_.load_state_dict(self._state)
         self._state = None

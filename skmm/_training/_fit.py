@@ -10,7 +10,7 @@ from skmm._training._random import stream, torch_stream
 from skmm.nn import Dropout, NoiseSource
 
 # Matrix products of few rows, or of a remainder of rows, sum in another order than others: in whole blocks a
-# sample has the same answer, to the last bit, alone and in company.
+# sample has the same answer alone and in company, for all but the smallest networks to the last bit.
 _PADDED = 16
 _SHUFFLE, _DROPOUT, _MODALITIES = range(1, 4)  # independent streams of one seed
 
@@ -34,6 +34,12 @@ def resolve_device(device):
         raise ValueError(
             f"device={device!r} needs a CUDA device, and torch finds none. Use device='auto' or 'cpu'."
         )
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} is not a device that torch can use here. Use 'cpu', 'cuda' or 'auto'."
+        ) from error
     return device
 
 

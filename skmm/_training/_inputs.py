@@ -41,11 +41,13 @@ class TableInput:
     def __call__(self, value, present, dtype):
         """A new array of floats (n_rows, n_features), zero in the rows that are missing."""
         if self._moments is None:
-            array = np.array(_dense(value), dtype=dtype, order="C")
+            with np.errstate(over="ignore"):  # what overflows is found in the network's answer
+                array = np.array(_dense(value), dtype=dtype, order="C")
         else:
             # In float64, then cast: a large mean would cost a float32 its digits.
             array = np.subtract(_dense(value), self._mean)
-            array *= self._factor
+            with np.errstate(over="ignore"):  # clipped
+                array *= self._factor
             np.clip(array, -CLIP, CLIP, out=array)
             array = array.astype(dtype, order="C", copy=False)
         array[~present] = 0

@@ -3,10 +3,13 @@
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from skmm.containers._validation import shown
 
 
 def encode_labels(estimator, X, y, classes=None):
@@ -35,6 +38,9 @@ def encode_labels(estimator, X, y, classes=None):
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name="y")
+    if y.dtype == object and pd.isna(y).any():
+        rows = np.flatnonzero(pd.isna(y))
+        raise ValueError(f"Input y contains NaN, None or NA in {len(rows)} rows ({shown(rows)}).")
     check_classification_targets(y)
     check_consistent_length(X, y)
     seen = np.unique(y)
@@ -63,11 +69,10 @@ def check_weights(sample_weight, n_samples):
         A copy.
     """
     if sample_weight is None or isinstance(sample_weight, Real):
-        weights = np.full(n_samples, 1.0 if sample_weight is None else float(sample_weight))
-    else:
-        weights = check_array(
-            sample_weight, ensure_2d=False, dtype=np.float64, copy=True, input_name="sample_weight"
-        )
+        sample_weight = np.full(n_samples, 1.0 if sample_weight is None else float(sample_weight))
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, copy=True, input_name="sample_weight"
+    )
     if weights.shape != (n_samples,):
         raise ValueError(f"sample_weight must have shape ({n_samples},). Got shape {weights.shape} instead.")
     if (weights < 0).any():
@@ -96,9 +101,15 @@ def check_groups(groups, X):
     groups = X.groups if groups is None else groups
     if groups is None:
         return None
-    groups = column_or_1d(groups)
+    groups = np.asarray(groups)
+    if groups.ndim != 1:
+        raise ValueError(f"groups must have one entry a sample. Got shape {groups.shape} instead.")
     check_consistent_length(X, groups)
-    return np.unique(groups, return_inverse=True)[1]
+    codes, _ = pd.factorize(groups, sort=True)
+    if (codes < 0).any():
+        rows = np.flatnonzero(codes < 0)
+        raise ValueError(f"groups are missing in {len(rows)} rows ({shown(rows)}): give each sample one.")
+    return codes
 
 
 def class_factors(class_weight, classes, codes, weights):
@@ -128,5 +139,10 @@ def class_factors(class_weight, classes, codes, weights):
             weights.sum(), np.count_nonzero(totals) * totals, where=totals > 0, out=np.ones(len(classes))
         )
     else:
-        factors = compute_class_weight(class_weight, classes=classes, y=classes)
+        factors = np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)
+        if not np.isfinite(factors).all() or (factors < 0).any() or not factors[codes].any():
+            raise ValueError(
+                "class_weight must be finite, not negative, and not 0 for all classes that there are. "
+                f"Got {class_weight!r} instead."
+            )
     return factors[codes]

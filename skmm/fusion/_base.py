@@ -1,5 +1,6 @@
 """The base of the fusion classifiers: from a dict of modalities to a trained network and back to labels."""
 
+import copy
 from abc import ABCMeta, abstractmethod
 
 import numpy as np
@@ -29,15 +30,17 @@ from skmm.containers import _validation as messages
 from skmm.containers import validate_modalities
 from skmm.fusion._common import (
     COMMON_RULES,
+    check_no_overflow,
+    check_same_network,
     check_two_classes,
     has_modality,
+    network_parameters,
     observed_modalities,
     usable_rows,
     warn_without_modality,
 )
 from skmm.fusion._network import build_net, resolve_batch_size, training_order
 
-_DTYPES = {"float32": np.float32, "float64": np.float64, "bfloat16": np.float32}
 _PREDICT_BATCH = 512  # samples at a time, at least
 
 
@@ -255,6 +258,8 @@ class BaseFusionClassifier(
         """
         self._check_parameters()
         again = bool(self.warm_start) and hasattr(self, "net_")
+        if not again:
+            vars(self).pop("net_", None)  # a fit that fails must not leave the old net with new modalities
         X = self._validate(X, reset=not again)
         classes, codes = encode_labels(self, X, y, self.classes_ if again else None)
         weights, groups = check_weights(sample_weight, len(X)), check_groups(groups, X)
@@ -293,6 +298,8 @@ class BaseFusionClassifier(
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         X = self._validate(X, reset=first)
+        if first and len(np.unique(classes)) < 2:
+            raise ValueError(f"classes must be at least 2 different labels. Got {list(classes)!r} instead.")
         if not first and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes must be those of the first call to partial_fit, {self.classes_.tolist()}. "
@@ -324,18 +331,10 @@ class BaseFusionClassifier(
             or partly NaN, or so large that the network overflows.
         """
         X = self._validate_new(X, "they get the class prior")
-        logits = self._run(X, lambda output: output.logits).astype(np.float64)
-        known = has_modality(X, self.modalities_)
-        finite = np.isfinite(logits).all(axis=1)
-        if not (finite | ~known).all():
-            rows = np.flatnonzero(~finite & known)
-            raise ValueError(
-                f"The network overflows in {len(rows)} samples (rows {messages.shown(rows)}), whose values "
-                f"are too large for precision={self.precision!r}: use standardize=True."
-            )
-        proba = softmax(logits, axis=1)
-        proba[~known] = self.class_prior_
-        return proba.astype(_DTYPES[self.precision], copy=False)
+        logits = self._run(X, lambda output: output.logits)
+        proba = softmax(logits.astype(np.float64), axis=1)
+        proba[~has_modality(X, self.modalities_)] = self.class_prior_
+        return proba.astype(logits.dtype, copy=False)
 
     def predict(self, X):
         """The most probable class.
@@ -387,9 +386,7 @@ class BaseFusionClassifier(
         return X
 
     def _start(self, X, classes, *, partial=False):
-        """Forget an earlier fit: a new seed, and modalities and classes of these samples."""
-        if hasattr(self, "net_"):
-            del self.net_
+        """A new seed, and modalities and classes of these samples."""
         if not X.present.any():
             raise messages.nothing_present(type(self).__name__)
         self.classes_ = classes
@@ -401,6 +398,7 @@ class BaseFusionClassifier(
 
     def _resume(self):
         """Go on from an earlier fit, with the parameters of now."""
+        check_same_network(self, self._built_with)
         for group in self.net_.optimizer_.param_groups:
             group.update(lr=self.lr, weight_decay=self.weight_decay)
         self.net_.modality_dropout_ = self.modality_dropout
@@ -416,8 +414,6 @@ class BaseFusionClassifier(
             check_two_classes(name, self.classes_, codes)
         first = not hasattr(self, "net_")
         factored = weights * class_factors(self.class_weight, self.classes_, codes, weights)
-        self._class_totals += np.bincount(codes, weights, minlength=len(self.classes_))
-        self.class_prior_ = self._class_totals / self._class_totals.sum()
 
         part, held_out = np.arange(len(rows)), None
         if self.early_stopping and not partial:
@@ -427,11 +423,15 @@ class BaseFusionClassifier(
         batch_size = resolve_batch_size(self.batch_size, len(part))
         part, same = training_order(X, rows, part, batch_size)
         if learn_scale:
-            scan_inputs(self._inputs, X, rows[part], weights[part])
+            inputs = copy.deepcopy(self._inputs)  # data that are refused leave the fitted ones as they are
+            scan_inputs(inputs, X, rows[part], weights[part])
+            self._inputs = inputs
+        self._class_totals = self._class_totals + np.bincount(codes, weights, minlength=len(self.classes_))
+        self.class_prior_ = self._class_totals / self._class_totals.sum()
         if first:
-            self.net_ = build_net(
-                self, {name: entry.shape for name, entry in self._inputs.items()}, self._seed
-            )
+            shapes = {name: entry.shape for name, entry in self._inputs.items()}
+            self.net_ = build_net(self, shapes, self._seed)
+            self._built_with = network_parameters(self)
         self.net_.batch_size = batch_size
 
         def batches(chosen, *, checked):
@@ -465,12 +465,18 @@ class BaseFusionClassifier(
 
     def _batches(self, X, **options):
         """Samples of ``X`` as batches for the network, where it is."""
-        device = next(self.net_.module_.parameters()).device
-        return ModalityBatches(X, self._inputs, dtype=_DTYPES[self.precision], device=device, **options)
+        weight = next(self.net_.module_.parameters())
+        dtype = np.float64 if weight.dtype.itemsize == 8 else np.float32
+        return ModalityBatches(X, self._inputs, dtype=dtype, device=weight.device, **options)
 
     def _run(self, X, read):
         """Run the network over validated samples; ``read`` takes what is wanted from its output."""
-        return forward_batches(self.net_, self._batches(X), read, max(self.net_.batch_size, _PREDICT_BATCH))
+        size = max(self.net_.batch_size, _PREDICT_BATCH)
+        found = forward_batches(self.net_, self._batches(X), read, size)
+        known = has_modality(X, self.modalities_)
+        for values in found.values() if isinstance(found, dict) else [found]:
+            check_no_overflow(values, known)
+        return found
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

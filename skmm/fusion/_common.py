@@ -47,6 +47,53 @@ COMMON_RULES = {
 }
 
 
+# Parameters that a fit with warm_start=True may change; all others are built into the network or its inputs.
+_CHANGEABLE = {
+    "max_epochs",
+    "lr",
+    "batch_size",
+    "weight_decay",
+    "early_stopping",
+    "n_iter_no_change",
+    "tol",
+    "validation_fraction",
+    "modality_dropout",
+    "class_weight",
+    "callbacks",
+    "warm_start",
+    "device",
+    "random_state",
+    "verbose",
+}
+
+
+def network_parameters(estimator):
+    """The parameters that are built into a network, as text."""
+    parameters = estimator.get_params(deep=False)
+    return {name: repr(value) for name, value in parameters.items() if name not in _CHANGEABLE}
+
+
+def check_same_network(estimator, before):
+    """Raise where parameters that are built into the fitted network have changed."""
+    for name, value in network_parameters(estimator).items():
+        if value != before[name]:
+            raise ValueError(
+                f"warm_start=True goes on with the network of the last fit, which has {name}={before[name]}. "
+                f"Got {name}={value}: set it back, or use warm_start=False."
+            )
+
+
+def check_no_overflow(values, known):
+    """Raise where what a network says about samples that have a modality, ``known``, is not finite."""
+    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    rows = np.flatnonzero(~finite & known)
+    if len(rows):
+        raise ValueError(
+            f"The network overflows in {len(rows)} samples (rows {messages.shown(rows)}), whose values are "
+            f"too large for {values.dtype}: use standardize=True."
+        )
+
+
 def widths_by_name(hidden, modalities, names):
     """Hidden widths of the modalities ``names``, from one number or from a dict over ``modalities``."""
     if not isinstance(hidden, Mapping):
