@@ -1,9 +1,12 @@
 """How do models bear missing modalities? Six views of handwritten digits, 0 to 70 % of them missing."""
 
 import pandas as pd
-from _common import RESULTS, early, load_handwritten, report
+from _common import RESULTS, load_handwritten, report
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from skmm.compose import ConcatModalities
 from skmm.datasets import drop_modalities
 from skmm.fusion import LateFusionClassifier, MMDynamicsClassifier, MMStaticClassifier
 from skmm.model_selection import compare_estimators
@@ -22,7 +25,9 @@ def main():
         "MM static": MMStaticClassifier(),
         "late fusion, average": LateFusionClassifier(),
         "late fusion, stacking": LateFusionClassifier(method="stacking"),
-        "concat + LR, missing as a column": early(LogisticRegression(max_iter=2000)),
+        "concat + LR, presence as columns": make_pipeline(
+            ConcatModalities(add_presence=True), StandardScaler(), LogisticRegression(max_iter=2000)
+        ),
     }
     parts = []
     for rate in RATES:
