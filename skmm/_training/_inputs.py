@@ -9,9 +9,9 @@ from skmm._training._moments import RunningMoments
 from skmm.containers import check_finite, check_numeric, read_rows
 
 _CHUNK = 1 << 22  # values read at once in the pass over the training rows
-# Standardized values are clipped at this many deviations. A rare term or gene is up to sqrt(n_samples)
-# deviations away where it occurs, and a representation that grows with it drowns every other feature and
-# modality.
+# NOTE[DIFF] The papers neither standardize nor clip. Values are clipped at this many deviations: a rare term
+# or gene is up to sqrt(n_samples) deviations away where it occurs, and a representation that grows with it
+# drowns every other feature and modality.
 CLIP = 3.0
 
 

@@ -67,6 +67,12 @@ def chunks(value, present):
     return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
 
 
+def wants_pandas(transformer):
+    """Whether a transformer, or scikit-learn as a whole, was told to put out DataFrames."""
+    own = getattr(transformer, "_sklearn_output_config", {})
+    return own.get("transform", sklearn.get_config()["transform_output"]) == "pandas"
+
+
 class ConcatModalities(TransformerMixin, BaseEstimator):
     r"""Concatenate modalities into one table, so that any classifier can take them (early fusion).
 
@@ -198,7 +204,7 @@ class ConcatModalities(TransformerMixin, BaseEstimator):
             self._fill_dense(X, name, out[:, end - width : end])
         if self.add_presence:
             out[:, ends[-1] :] = presence
-        if self._wants_pandas():  # scikit-learn would number the rows
+        if wants_pandas(self):  # scikit-learn would number the rows
             return pd.DataFrame(out, index=X.index, columns=self.get_feature_names_out())
         return out
 
@@ -286,8 +292,3 @@ class ConcatModalities(TransformerMixin, BaseEstimator):
             return part
         missing = sp.csr_array((~present)[:, np.newaxis].astype(self._dtype))
         return part + missing @ sp.csr_array(fill[np.newaxis].astype(self._dtype))
-
-    def _wants_pandas(self):
-        """Whether this transformer, or scikit-learn as a whole, was told to put out DataFrames."""
-        own = getattr(self, "_sklearn_output_config", {})
-        return own.get("transform", sklearn.get_config()["transform_output"]) == "pandas"

@@ -4,6 +4,7 @@ import copy
 from abc import ABCMeta, abstractmethod
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -26,6 +27,7 @@ from skmm._training import (
 )
 from skmm._training._callbacks import BestWeights, FiniteLoss, Progress
 from skmm._training._random import stream
+from skmm.compose._concat_modalities import wants_pandas
 from skmm.containers import _validation as messages
 from skmm.containers import validate_modalities
 from skmm.fusion._common import (
@@ -90,7 +92,7 @@ class BaseFusionClassifier(
     optimizer : {"adam", "adamw", "sgd"} or type, default="adamw"
         Optimizer, or a class of torch's.
     weight_decay : float, default=0.3
-        L2 penalty of the optimizer.
+        Weight decay: decoupled from the gradient by "adamw", an L2 penalty by the others (try 1e-4).
     early_stopping : bool, default=False
         Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the
         best epoch. The part is stratified; with groups no group straddles the split, without them rows are
@@ -111,9 +113,10 @@ class BaseFusionClassifier(
     class_weight : {"balanced"} or dict, default="balanced"
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
-        skorch callbacks; copies of them are used.
+        skorch callbacks, of which copies are used. Those that watch the validation need
+        ``early_stopping=True``.
     warm_start : bool, default=False
-        Go on from the weights of the last fit.
+        Go on from the weights of the last fit. Parameters of the network must stay as they were.
     precision : {"float32", "float64", "bfloat16"}, default="float32"
         Arithmetic of the network; bfloat16 keeps weights and results in float32.
     device : str, default="cpu"
@@ -363,10 +366,14 @@ class BaseFusionClassifier(
         Returns
         -------
         ndarray of shape (n_samples, n_fused)
-            Fused vectors; that of nothing where a sample has no modality.
+            Fused vectors; that of nothing where a sample has no modality. A DataFrame with the sample ids as
+            index after ``set_output(transform="pandas")``.
         """
         X = self._validate_new(X, "their fused vector is that of nothing")
-        return self._run(X, _fused)
+        fused = self._run(X, _fused)
+        if wants_pandas(self):  # scikit-learn would number the rows
+            return pd.DataFrame(fused, index=X.index, columns=self.get_feature_names_out())
+        return fused
 
     def _check_parameters(self):
         """Raise for a parameter that is not allowed."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
@@ -12,10 +13,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmm._parallel import delayed
 from skmm._training import check_groups, check_weights, class_factors, draw_seed, encode_labels
+from skmm.compose._concat_modalities import wants_pandas
 from skmm.compose._named import nested_parameters, with_parameters
 from skmm.containers import KINDS, take_rows, validate_modalities
 from skmm.containers import _validation as messages
-from skmm.fusion._common import has_modality, observed_modalities, warn_without_modality
+from skmm.fusion._common import (
+    check_two_classes,
+    has_modality,
+    observed_modalities,
+    warn_without_modality,
+)
 from skmm.fusion._modality_classifier import (
     ModalityClassifier,
     align_to_classes,
@@ -29,6 +36,7 @@ from skmm.fusion._stacking import (
     average_present,
     centred_log_proba,
     check_weight_is_taken,
+    class_shares,
     fit_final,
     seeded,
     take_params,
@@ -48,7 +56,8 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     among what is present.
 
     With ``method="stacking"`` (Wolpert 1992) a final estimator learns from the evidence
-    :math:`s_{im} (\log p_{im}(c) - \log \pi(c))`, :math:`\pi` the class prior, and from :math:`s_{im}`. In
+    :math:`s_{im} (\log p_{im}(c) - \log \pi(c))`, :math:`\pi` the class prior
+    under `class_weight`, and from :math:`s_{im}`. In
     fit the :math:`p_{im}` are out of fold: each sample is judged by classifiers that have not seen it, nor
     its group. A missing modality is evidence 0, for no class and against none.
 
@@ -85,7 +94,8 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     class_prior_ : ndarray of shape (n_classes,)
-        Weighted share of each class, what a sample with no modality gets.
+        Share of each class in the sample weights, without ``class_weight``: what a sample with no modality
+        gets.
     estimators_ : dict of str -> classifier
         The fitted classifiers of the modalities that are present somewhere in fit.
     final_estimator_ : classifier
@@ -198,17 +208,14 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         warn_without_modality(known, "fit leaves them out")
         weight = self._weights(sample_weight, codes, known)
         kept = np.flatnonzero(known if weight is None else known & (weight > 0))
-        if len(np.unique(codes[kept])) < 2:
-            raise ValueError(
-                "LateFusionClassifier needs samples of at least 2 classes. "
-                f"Got one class, {self.classes_[codes[kept][0]]!r}."
-            )
+        check_two_classes(type(self).__name__, self.classes_, codes[kept])
         routed = self._routed(weight, groups)
         if weight is not None and routed is None:
             check_weight_is_taken(templates.values())
-        counts = np.ones(len(kept)) if weight is None else weight[kept]
-        prior = np.bincount(codes[kept], weights=counts, minlength=len(self.classes_))
-        self.class_prior_ = prior / prior.sum()
+        n_classes = len(self.classes_)
+        self.class_prior_ = class_shares(codes, check_weights(sample_weight, len(codes)), kept, n_classes)
+        # What the classifiers see, and their probabilities stand for: classes as class_weight weighs them.
+        self._seen_prior = class_shares(codes, weight, kept, n_classes)
         rng = np.random.RandomState(draw_seed(self.random_state))
         self._parts = {
             name: ModalityClassifier(seeded(templates[name], rng), name, X.kinds[name])
@@ -232,7 +239,7 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             ]
             judged = parallel(
                 delayed(fit_and_judge)(
-                    *arguments(name, train), take_rows(X[name], test), test, self.class_prior_
+                    *arguments(name, train), take_rows(X[name], test), test, self._seen_prior
                 )
                 for name, train, test in tasks
             )
@@ -272,7 +279,7 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             proba = np.zeros((len(X), len(self.classes_)))
             if known.any():
                 learned = self.final_estimator_.predict_proba(self._evidence(X, probas)[known])
-                proba[known] = align_to_classes(learned, self._final_columns, self.class_prior_)
+                proba[known] = align_to_classes(learned, self._final_columns, self._seen_prior)
         else:
             proba, known = average_present(list(probas.values()), present, self._weights_by_part)
         warn_without_modality(known, "they get the class prior")
@@ -323,10 +330,14 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_estimators * (n_classes + 1))
             For each modality in alphabetical order the evidence log p(c) - log prior(c), 0 where it is
-            missing, then for each modality 1 where it is present and 0 elsewhere.
+            missing, then for each modality 1 where it is present and 0 elsewhere. A DataFrame with the sample
+            ids as index after ``set_output(transform="pandas")``.
         """
         X, probas = self._probabilities(X)
-        return self._evidence(X, probas)
+        evidence = self._evidence(X, probas)
+        if wants_pandas(self):  # scikit-learn would number the rows
+            return pd.DataFrame(evidence, index=X.index, columns=self.get_feature_names_out())
+        return evidence
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of :meth:`transform`.
@@ -470,11 +481,11 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         probas = {name: np.tile(self.class_prior_, (len(X), 1)) for name in self._parts}
         for name, part in self._parts.items():
             rows = np.flatnonzero(X.is_present(name))
-            probas[name][rows] = part.predict_proba(take_rows(X[name], rows), rows, self.class_prior_)
+            probas[name][rows] = part.predict_proba(take_rows(X[name], rows), rows, self._seen_prior)
         return X, probas
 
     def _evidence(self, X, probas):
         """What is stacked: evidence for each class by modality, 0 where it is missing, and presence."""
         present = [X.is_present(name)[:, None].astype(float) for name in probas]
-        evidence = [centred_log_proba(proba, self.class_prior_) for proba in probas.values()]
+        evidence = [centred_log_proba(proba, self._seen_prior) for proba in probas.values()]
         return np.hstack([*(e * mask for e, mask in zip(evidence, present, strict=True)), *present])

@@ -76,7 +76,7 @@ class MMStaticClassifier(BaseFusionClassifier):
     optimizer : {"adam", "adamw", "sgd"} or type, default="adamw"
         Optimizer, or a class of torch's.
     weight_decay : float, default=0.3
-        L2 penalty of the optimizer.
+        Weight decay: decoupled from the gradient by "adamw", an L2 penalty by the others (try 1e-4).
     early_stopping : bool, default=False
         Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the
         best epoch. The part is stratified; with groups no group straddles the split, without them rows are
@@ -97,9 +97,10 @@ class MMStaticClassifier(BaseFusionClassifier):
     class_weight : {"balanced"} or dict, default="balanced"
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
-        skorch callbacks; copies of them are used.
+        skorch callbacks, of which copies are used. Those that watch the validation need
+        ``early_stopping=True``.
     warm_start : bool, default=False
-        Go on from the weights of the last fit.
+        Go on from the weights of the last fit. Parameters of the network must stay as they were.
     precision : {"float32", "float64", "bfloat16"}, default="float32"
         Arithmetic of the network; bfloat16 keeps weights and results in float32.
     device : str, default="cpu"
@@ -117,7 +118,8 @@ class MMStaticClassifier(BaseFusionClassifier):
     modalities_ : tuple of str
         Modalities that some training sample has, in alphabetical order.
     class_prior_ : ndarray of shape (n_classes,)
-        Weighted shares of the classes; the prediction where a sample has no modality.
+        Shares of the classes in the sample weights, without ``class_weight``; the prediction where a sample
+        has no modality.
     history_ : DataFrame
         One row an epoch: "epoch", "train_loss", "duration" in seconds, and with early stopping "valid_loss"
         and "valid_accuracy"; besides the scores of callbacks.
@@ -135,6 +137,13 @@ class MMStaticClassifier(BaseFusionClassifier):
     See Also
     --------
     MMDynamicsClassifier : Weights that differ between samples.
+
+    Notes
+    -----
+    The original trains with ``class_weight="balanced", optimizer="adam", lr=1e-4, weight_decay=1e-4,
+    batch_size=1024, max_epochs=250, standardize=False``. Here values are standardized and clipped, and AdamW
+    decays weights apart from the gradient, for which 0.3 is mild; for ``optimizer="adam"`` it is far too
+    strong.
 
     References
     ----------

@@ -68,7 +68,8 @@ def default_classifier(value):
 
 def standardized_regression(C, *, with_mean=True):
     """Logistic regression on standardized features; sample weights count in both steps."""
-    scaler = StandardScaler(with_mean=with_mean)
+    # Arrays also where scikit-learn as a whole is told to put out DataFrames, which cannot be sparse.
+    scaler = StandardScaler(with_mean=with_mean).set_output(transform="default")
     regression = LogisticRegression(C=C, tol=1e-6, max_iter=2000)
     if get_config()["enable_metadata_routing"]:
         scaler.set_fit_request(sample_weight=True)

@@ -20,6 +20,12 @@ def centred_log_proba(proba, prior):
     return np.log(np.maximum(proba, _TINY)) - np.log(np.maximum(prior, _TINY))
 
 
+def class_shares(codes, weight, rows, n_classes):
+    """Share of each class in the weights of ``rows``; None weighs them equally."""
+    totals = np.bincount(codes[rows], None if weight is None else weight[rows], minlength=n_classes)
+    return totals / totals.sum()
+
+
 def average_present(probas, present, weights):
     """Weighted mean of the probabilities over what is present.
 

@@ -36,6 +36,7 @@ def test_labels_of_any_type(y, classes):
         ([0, 1], "inconsistent numbers of samples"),
         ([0.5, 1.2, 0.1, 3.3], "Unknown label type"),
         ([0.0, np.nan, 1.0, 1.0], "Input y contains NaN"),
+        (np.array(["a", None, "b", "b"], dtype=object), r"Input y contains NaN, None or NA in 1 rows \(1\)"),
     ],
 )
 def test_bad_labels(y, message):
@@ -70,6 +71,8 @@ def test_weights():
         ([1, -1, 1, -2], r"must not be negative. Rows \[1, 3\]"),
         ([1, np.nan, 1, 1], "sample_weight contains NaN"),
         ([0, 0, 0, 0], "at least one non-zero"),
+        (np.nan, "sample_weight contains NaN"),
+        (np.inf, "sample_weight contains infinity"),
     ],
 )
 def test_bad_weights(weights, message):
@@ -117,3 +120,19 @@ def test_groups_travel_with_the_samples():
     assert check_groups(None, ModalityDict({"a": np.zeros((4, 1))})) is None
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         check_groups([1, 2], X)
+
+
+@pytest.mark.parametrize("weight", [{"a": -1}, {"a": np.nan}, {"a": np.inf}, {"a": 0, "b": 0}])
+def test_class_weights_that_are_none(weight):
+    """Negative, infinite and NaN factors, and nothing but zeros, are refused."""
+    with pytest.raises(ValueError, match="class_weight must be finite, not negative"):
+        class_factors(weight, np.array(["a", "b"]), np.array([0, 1]), np.ones(2))
+
+
+def test_groups_of_mixed_types():
+    """Ids may be numbers and text; a missing one is refused with its row, and so is a table of ids."""
+    assert check_groups(np.array([7, "p", 7, "a"], dtype=object), X).tolist() == [0, 2, 0, 1]
+    with pytest.raises(ValueError, match=r"groups are missing in 2 rows \(1, 3\)"):
+        check_groups(np.array(["p", None, "p", np.nan], dtype=object), X)
+    with pytest.raises(ValueError, match=r"one entry a sample. Got shape \(4, 2\)"):
+        check_groups(np.zeros((4, 2)), X)
