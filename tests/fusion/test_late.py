@@ -1,8 +1,5 @@
 """Late fusion: averages over what is present, stacking out of fold, weights, routing, bad input."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import sklearn
@@ -14,8 +11,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.model_selection import GridSearchCV, GroupKFold, RepeatedStratifiedKFold, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -473,50 +469,3 @@ def test_bad_labels(two_tables):
         LateFusionClassifier().fit(X, y[:-1])
     with pytest.raises(ValueError, match="names of parameters"):
         LateFusionClassifier({"cv": None}).fit({"cv": X["a"]}, y)
-
-
-def _real_data():
-    """Directory of the real data sets, or a skip."""
-    directory = os.environ.get("SKMM_TEST_DATA")
-    if not directory:
-        pytest.skip("SKMM_TEST_DATA is not set: it names the directory of the real data sets")
-    return Path(directory)
-
-
-def _f1(X_train, y_train, X_test, y_test, **params):
-    """Macro-F1 of late fusion on test data."""
-    model = LateFusionClassifier(random_state=0, **params).fit(X_train, y_train)
-    return f1_score(y_test, model.predict(X_test), average="macro")
-
-
-def test_stacking_beats_the_best_modality_across_donors():
-    """On CITE-seq of one donor learned on another, stacking is above protein alone."""
-    data = np.load(_real_data() / "bmmc_cite_starter" / "bmmc_cite.npz")
-    y, train = data["y_coarse"], data["is_train"]
-    X = ModalityDict({"rna": data["rna_lognorm"], "protein": data["adt_norm"]})
-    protein = X[["protein"]]
-
-    fused = _f1(X[train], y[train], X[~train], y[~train], method="stacking")
-    assert fused > 0.885
-    assert fused > _f1(protein[train], y[train], protein[~train], y[~train])
-
-
-def test_stacking_beats_the_best_modality_on_rosmap():
-    """In five-fold cross-validation stacking is above messenger RNA alone."""
-    data = np.load(_real_data() / "rosmap_mogonet" / "rosmap.npz")
-    y = np.concatenate([data["y_train"], data["y_test"]])
-    X = ModalityDict(
-        {
-            name: np.concatenate([data[f"{name}_train"], data[f"{name}_test"]])
-            for name in ("mrna", "meth", "mirna")
-        }
-    )
-    scores = []
-    for train, test in RepeatedStratifiedKFold(n_splits=5, n_repeats=1, random_state=0).split(y, y):
-        split = X[train], y[train], X[test], y[test]
-        alone = X[["mrna"]][train], y[train], X[["mrna"]][test], y[test]
-        scores.append((_f1(*split, method="stacking"), _f1(*alone)))
-
-    stacked, best_single = np.mean(scores, axis=0)
-    assert stacked > 0.78
-    assert stacked > best_single + 0.02
