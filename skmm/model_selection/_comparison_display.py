@@ -6,8 +6,9 @@ from skmm.model_selection._plotting import (
     GREY,
     REFERENCE,
     dot_rows,
+    legend_above,
     new_axes,
-    reference_legend,
+    rows_size,
     score_label,
 )
 from skmm.model_selection._table import metrics_to_plot
@@ -132,7 +133,7 @@ class ComparisonDisplay:
                 rows["estimator"], rows["strategy"], rows["baseline"], strict=True
             )
         ]
-        size = (3.0 + 3.4 * len(metrics), 1.3 + 0.45 * len(rows))
+        size = rows_size(labels, len(metrics), 0.45)
         self.axes_ = new_axes(ax, len(metrics), "ComparisonDisplay", size=size, sharey=True)
         self.figure_ = self.axes_[0].figure
         is_test = self.scores["fold"] == "test"
@@ -156,5 +157,5 @@ class ComparisonDisplay:
                     test[rows["estimator"]], heights, marker="x", color=COLORS[1], label="test set", zorder=3
                 )
             axes.set_xlabel(score_label(metric, folds))
-        reference_legend(self.axes_[0])
+        legend_above(self.axes_[0], columns=2)
         return self

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from skmm.model_selection._plotting import COLORS, band_line, metric_label, new_axes, tidy
+from skmm.model_selection._plotting import COLORS, band_line, legend_above, metric_label, new_axes, tidy
 from skmm.model_selection._table import check_metrics
 
 _NOT_METRICS = {"epoch", "dur", "duration", "batches"}
@@ -209,8 +209,5 @@ class TrainingHistoryDisplay:
             axes.xaxis.get_major_locator().set_params(integer=True)
             tidy(axes, grid="both")
         n = self.history.groupby("model")["fit"].nunique().max()
-        self.axes_[0].legend(
-            title=f"mean ± std of {n} fits" if n > 1 else None, fontsize="small", title_fontsize="small",
-            frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0,
-        )  # fmt: skip
+        legend_above(self.axes_[0], columns=2, title=f"mean ± std of {n} fits" if n > 1 else None)
         return self

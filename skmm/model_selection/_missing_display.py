@@ -1,7 +1,16 @@
 """Scores against the share of missing modalities, as a plot."""
 
 from skmm.model_selection._missing_curve import OVERALL, missing_modality_curve
-from skmm.model_selection._plotting import COLORS, MARKERS, band_line, metric_label, new_axes, repeats, tidy
+from skmm.model_selection._plotting import (
+    COLORS,
+    MARKERS,
+    band_line,
+    legend_above,
+    metric_label,
+    new_axes,
+    repeats,
+    tidy,
+)
 from skmm.model_selection._table import metrics_to_plot
 
 
@@ -135,8 +144,5 @@ class MissingModalityDisplay:
             axes.set_xlim(-2, 102)
             tidy(axes, grid="both")
         title = ", ".join(part for part in ("missing modality", repeats(own)) if part)
-        self.axes_[0].legend(
-            title=title, fontsize="small", title_fontsize="small", frameon=False, loc="lower left",
-            bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0,
-        )  # fmt: skip
+        legend_above(self.axes_[0], columns=4, title=title)
         return self

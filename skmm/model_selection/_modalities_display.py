@@ -6,8 +6,9 @@ from skmm.model_selection._plotting import (
     MARKERS,
     REFERENCE,
     dot_rows,
+    legend_above,
     new_axes,
-    reference_legend,
+    rows_size,
     score_label,
 )
 from skmm.model_selection._table import metrics_to_plot
@@ -124,7 +125,7 @@ class ModalitySubsetsDisplay:
         )
         rows = self.scores.drop_duplicates("subset").sort_values("n_modalities", kind="stable")
         sizes, full = rows["n_modalities"].to_numpy(), rows["n_modalities"].max()
-        size = (3.0 + 3.4 * len(metrics), 1.3 + 0.4 * len(rows))
+        size = rows_size(rows["subset"], len(metrics), 0.4)
         self.axes_ = new_axes(ax, len(metrics), "ModalitySubsetsDisplay", size=size, sharey=True)
         self.figure_ = self.axes_[0].figure
         for axes, metric in zip(self.axes_, metrics, strict=True):
@@ -144,5 +145,5 @@ class ModalitySubsetsDisplay:
                 if sizes[border] != sizes[border - 1]:
                     axes.axhline(border - 0.5, color="#BBBBBB", linewidth=0.8)
             axes.set_xlabel(score_label(metric, own))
-        reference_legend(self.axes_[0])
+        legend_above(self.axes_[0], columns=2)
         return self

@@ -10,6 +10,8 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0
 GREY = "#6E6E6E"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+_LEGEND_WIDTH = 75  # letters of a legend that fit above one panel
+
 REFERENCE = {"color": GREY, "linestyle": "--", "linewidth": 1}
 
 _METRICS = {
@@ -87,15 +89,30 @@ def dot_rows(ax, rows, *, labels):
         )  # fmt: skip
     ax.set_yticks(range(len(labels)), labels=labels)
     ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.locator_params(axis="x", nbins=6)  # more labels of three decimals touch one another
     tidy(ax)
 
 
-def reference_legend(ax):
-    """Legend of what has a label, above the axes."""
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(
-            loc="lower left", fontsize="small", frameon=False, bbox_to_anchor=(0, 1), borderaxespad=0, ncols=2
-        )
+def rows_size(labels, n_panels, height):
+    """Inches of a figure of dot rows: the names at the left take nothing from the panels."""
+    widest = max(len(label) for label in labels)
+    return (max(3.0, 1.0 + 0.09 * widest) + 3.4 * n_panels, 1.3 + height * len(labels))
+
+
+def legend_above(ax, *, columns, title=None):
+    """Legend of what has a label, above the axes, in so few columns that it is no wider than they are."""
+    labels = ax.get_legend_handles_labels()[1]
+    if not labels:
+        return
+
+    def width(n):
+        return sum(8 + max(map(len, part)) for part in np.array_split(labels, n))  # in letters; 8 for a line
+
+    fitting = [n for n in range(1, min(columns, len(labels)) + 1) if width(n) <= _LEGEND_WIDTH]
+    ax.legend(
+        title=title, fontsize="small", title_fontsize="small", frameon=False, loc="lower left",
+        bbox_to_anchor=(0, 1), ncols=max(fitting, default=1), borderaxespad=0,
+    )  # fmt: skip
 
 
 def repeats(scores):

@@ -1,5 +1,7 @@
 """Displays draw the numbers of the tables, on the axes they are given."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from skmm.model_selection import (
     ComparisonDisplay,
     MissingModalityDisplay,
     ModalitySubsetsDisplay,
+    TrainingHistoryDisplay,
     compare_estimators,
     compare_modalities,
     missing_modality_curve,
@@ -140,3 +143,65 @@ def test_matplotlib_is_asked_for_at_use(study, model, monkeypatch):
 
     with pytest.raises(ImportError, match=r"ComparisonDisplay needs .* pip install \"skmm\[explain\]\""):
         ComparisonDisplay.from_frame(scores)
+
+
+def close_scores(name="mine"):
+    """Scores of two estimators that differ in the third decimal."""
+    return pd.DataFrame(
+        {
+            "estimator": ["majority", "majority", name, name],
+            "strategy": "none",
+            "baseline": [True, True, False, False],
+            "seed": 0,
+            "fold": [0, 1, 0, 1],
+            "metric": "accuracy",
+            "value": [0.9871, 0.9889, 0.9934, 0.9951],
+        }
+    )
+
+
+def test_labels_of_ticks_do_not_touch():
+    """Labels of three decimals keep the width of a digit between them."""
+    scores = close_scores("an average of classifiers")
+    scores = pd.concat([scores, scores.assign(metric="f1_macro")])
+    axes = ComparisonDisplay.from_frame(scores, metrics=["accuracy", "f1_macro"]).axes_[0]
+    axes.figure.canvas.draw()
+
+    low, high = axes.get_xlim()
+    extents = [
+        label.get_window_extent()
+        for label, place in zip(axes.get_xticklabels(), axes.get_xticks(), strict=True)
+        if low <= place <= high
+    ]
+    assert len(extents) >= 3
+    digit = extents[0].width / 5
+    assert all(left.x1 + digit < right.x0 for left, right in itertools.pairwise(extents))
+
+
+def test_long_names_leave_the_panel_its_width():
+    """A panel is as wide beside a long name as beside a short one."""
+    widths = []
+    for name in ("mine", "late fusion of three calibrated logistic regressions"):
+        axes = ComparisonDisplay.from_frame(close_scores(name)).axes_[0]
+        axes.figure.canvas.draw()
+        widths.append(axes.get_window_extent().width)
+
+    assert widths[1] > 0.9 * widths[0]
+
+
+@pytest.mark.parametrize("name", ["net", "MMDynamicsClassifier with early stopping"])
+def test_legend_is_no_wider_than_its_panel(name):
+    """Panels stay side by side whatever the models are called: a wide legend becomes a high one."""
+    values = {"loss": [1.0, 0.5], "acc": [0.5, 0.6]}
+    history = pd.DataFrame(
+        [
+            {"model": name, "fit": 0, "epoch": epoch, "side": side, "metric": metric, "value": value}
+            for metric, both in values.items()
+            for side in ("train", "valid")
+            for epoch, value in enumerate(both, start=1)
+        ]
+    )
+    axes = TrainingHistoryDisplay(history).plot().axes_[0]
+    axes.figure.canvas.draw()
+
+    assert axes.get_legend().get_window_extent().width < axes.get_window_extent().width
