@@ -269,7 +269,7 @@ class BaseFusionClassifier(
         if again:
             self._resume()
         else:
-            self._start(X, classes)
+            self._start(X, classes, weights)
         return self._train(X, codes, weights, groups, partial=False, learn_scale=not again)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -309,9 +309,9 @@ class BaseFusionClassifier(
                 f"Got {list(classes)!r} instead."
             )
         classes, codes = encode_labels(self, X, y, classes if first else self.classes_)
-        if first:
-            self._start(X, classes, partial=True)
         weights = check_weights(sample_weight, len(X))
+        if first:
+            self._start(X, classes)
         return self._train(X, codes, weights, None, partial=True, learn_scale=True)
 
     def predict_proba(self, X):
@@ -392,13 +392,13 @@ class BaseFusionClassifier(
         warn_without_modality(has_modality(X, self.modalities_), consequence)
         return X
 
-    def _start(self, X, classes, *, partial=False):
+    def _start(self, X, classes, weights=None):
         """A new seed, and modalities and classes of these samples."""
         if not X.present.any():
             raise messages.nothing_present(type(self).__name__)
         self.classes_ = classes
-        if not partial:  # what comes later may hold a modality that the first samples lack
-            self.modalities_ = observed_modalities(X)
+        if weights is not None:  # in partial_fit what comes later may hold what the first samples lack
+            self.modalities_ = observed_modalities(X, weights)
         self._seed = draw_seed(self.random_state)
         self._inputs = make_inputs(self.schema_, self.modalities_, standardize=bool(self.standardize))
         self._class_totals = np.zeros(len(classes))

@@ -112,9 +112,11 @@ def widths_by_name(hidden, modalities, names):
     return [int(hidden[name]) for name in names]
 
 
-def observed_modalities(X):
-    """Names of the modalities that some sample has; warns of the others."""
-    seen = X.present.any(axis=0)
+def observed_modalities(X, weights):
+    """Names of the modalities that some sample of non-zero weight has; warns of the others."""
+    seen = X.present[weights > 0].any(axis=0)
+    if not seen.any():  # `usable_rows` says what is wrong
+        seen = X.present.any(axis=0)
     for name, any_seen in zip(X.modalities, seen, strict=True):
         if not any_seen:
             text = messages.modality_never_present_warning(name, "it is left out")

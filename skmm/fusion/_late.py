@@ -21,6 +21,7 @@ from skmm.fusion._common import (
     check_two_classes,
     has_modality,
     observed_modalities,
+    usable_rows,
     warn_without_modality,
 )
 from skmm.fusion._modality_classifier import (
@@ -196,6 +197,8 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         """
         if self.method not in ("average", "stacking"):
             raise ValueError(f"method must be 'average' or 'stacking'. Got {self.method!r} instead.")
+        for name in ("estimators_", "final_estimator_"):  # none of another fit, should this one fail
+            vars(self).pop(name, None)
         numeric = self.estimator is None
         X = validate_modalities(self, X, reset=True, accept=KINDS, order="sorted", numeric=numeric)
         self.classes_, codes = encode_labels(self, X, y)
@@ -203,17 +206,18 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         X = X[list(templates)]
         if not X.present.any():
             raise messages.nothing_present(type(self).__name__)
-        self.modalities_ = observed_modalities(X)
+        own_weight = check_weights(sample_weight, len(codes))
+        self.modalities_ = observed_modalities(X, own_weight)
         known = has_modality(X, self.modalities_)
-        warn_without_modality(known, "fit leaves them out")
-        weight = self._weights(sample_weight, codes, known)
-        kept = np.flatnonzero(known if weight is None else known & (weight > 0))
+        kept = usable_rows(type(self).__name__, known, own_weight)
+        weight = self._weights(own_weight, sample_weight is not None, codes, kept)
+        kept = kept if weight is None else kept[weight[kept] > 0]
         check_two_classes(type(self).__name__, self.classes_, codes[kept])
         routed = self._routed(weight, groups)
         if weight is not None and routed is None:
             check_weight_is_taken(templates.values())
         n_classes = len(self.classes_)
-        self.class_prior_ = class_shares(codes, check_weights(sample_weight, len(codes)), kept, n_classes)
+        self.class_prior_ = class_shares(codes, own_weight, kept, n_classes)
         # What the classifiers see, and their probabilities stand for: classes as class_weight weighs them.
         self._seen_prior = class_shares(codes, weight, kept, n_classes)
         rng = np.random.RandomState(draw_seed(self.random_state))
@@ -221,15 +225,16 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             name: ModalityClassifier(seeded(templates[name], rng), name, X.kinds[name])
             for name in self.modalities_
         }
-        self._weights_by_part = weights_by_name(self.modality_weights, self.modalities_)
+        shares = dict(zip(templates, weights_by_name(self.modality_weights, list(templates)), strict=True))
+        self._weights_by_part = [shares[name] for name in self.modalities_]
 
         def arguments(name, rows):
             """What the classifier of a modality learns from, at those of ``rows`` where it is present."""
             rows = rows[X.is_present(name)[rows]]
             key = name if isinstance(self.estimator, Mapping) else "estimator"
             params = None if routed is None else take_params(routed[key].fit, rows, len(X))
-            own_weight = None if weight is None else weight[rows]
-            return self._parts[name], take_rows(X[name], rows), codes[rows], own_weight, params, rows
+            weights = None if weight is None else weight[rows]
+            return self._parts[name], take_rows(X[name], rows), codes[rows], weights, params, rows
 
         parallel = Parallel(n_jobs=self.n_jobs)
         if self.method == "stacking":
@@ -274,7 +279,7 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         """
         X, probas = self._probabilities(X)
         present = [X.is_present(name) for name in probas]
-        if self.method == "stacking":
+        if hasattr(self, "final_estimator_"):
             known = np.any(present, axis=0)
             proba = np.zeros((len(X), len(self.classes_)))
             if known.any():
@@ -352,7 +357,7 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         ndarray of object of shape (n_features_out,)
             ``rna__control`` and so on, then ``rna__present``.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "estimators_")
         names = [f"{name}__{label}" for name in self.estimators_ for label in self.classes_]
         return np.asarray([*names, *(f"{name}__present" for name in self.estimators_)], dtype=object)
 
@@ -446,14 +451,12 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             check_classifier(self.final_estimator, "final_estimator", needs_proba=True)
         return templates
 
-    def _weights(self, sample_weight, codes, known):
-        """Sample weights times class weights, or None where there are neither."""
-        if sample_weight is None and self.class_weight is None:
-            return None
-        weight = check_weights(sample_weight, len(codes))
-        weight[known] *= class_factors(self.class_weight, self.classes_, codes[known], weight[known])
-        if not weight[known].any():
-            raise ValueError("Sample weights must not be zero for every sample that has a modality.")
+    def _weights(self, own, given, codes, kept):
+        """Sample weights times class weights, or None where neither are given."""
+        if self.class_weight is None:
+            return own if given else None
+        weight = np.zeros(len(codes))
+        weight[kept] = own[kept] * class_factors(self.class_weight, self.classes_, codes[kept], own[kept])
         return weight
 
     def _routed_estimators(self):
@@ -476,7 +479,7 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
 
     def _probabilities(self, X):
         """Data in the order of fit, and probabilities by modality, the prior where it is missing."""
-        check_is_fitted(self)
+        check_is_fitted(self, "estimators_")
         X = validate_modalities(self, X, reset=False)
         probas = {name: np.tile(self.class_prior_, (len(X), 1)) for name in self._parts}
         for name, part in self._parts.items():

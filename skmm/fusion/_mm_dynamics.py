@@ -4,6 +4,7 @@ from numbers import Integral
 
 import pandas as pd
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skmm._training import Choice, Number
@@ -414,7 +415,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         ValueError
             If the classifier has no gates.
         """
-        if self.feature_gate is None:
+        check_is_fitted(self, "net_")
+        if self.net_.module_.branches[0].gate is None:
             raise ValueError(
                 "feature_informativeness needs gates. Got feature_gate=None: fit with another one."
             )
@@ -440,7 +442,8 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         ValueError
             If the classifier has no confidences.
         """
-        if not self.confidence_weighting:
+        check_is_fitted(self, "net_")
+        if not self.net_.module_.confidence_weighting:
             raise ValueError(
                 "modality_confidence needs confidences. Got confidence_weighting=False: fit with True."
             )

@@ -56,6 +56,8 @@ def weights_by_name(given, modalities):
     """Weights of the modalities, from a dict, from an array in their order, or all 1."""
     if given is None:
         return [1.0] * len(modalities)
+    if isinstance(given, str) or not hasattr(given, "__len__"):
+        raise ValueError(f"modality_weights must be a dict or a list of weights. Got {given!r} instead.")
     if isinstance(given, Mapping):
         unknown = [name for name in given if name not in modalities]
         if unknown:
@@ -68,7 +70,10 @@ def weights_by_name(given, modalities):
                 f"{messages.quoted(modalities)}. Got {len(given)} instead."
             )
         weights = dict(zip(modalities, given, strict=True))
-    weights = [float(weights[name]) for name in modalities]
+    weights = [weights[name] for name in modalities]
+    if not all(isinstance(weight, numbers.Real) for weight in weights):
+        raise ValueError(f"modality_weights must be numbers. Got {given!r} instead.")
+    weights = [float(weight) for weight in weights]
     if not np.isfinite(weights).all() or min(weights) < 0 or max(weights) == 0:
         raise ValueError(
             f"modality_weights must be finite, not negative and not all 0. Got {given!r} instead."

@@ -4,13 +4,15 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
 from skmm import ModalityDict
+from skmm.exceptions import NoModalityWarning
 from skmm.fusion import LateFusionClassifier, MMDynamicsClassifier
 
 
@@ -170,3 +172,65 @@ def test_late_fusion_of_sparse_tables_under_the_global_option():
         asked = LateFusionClassifier().fit(X, y).predict_proba(X)
 
     assert_array_equal(asked, LateFusionClassifier().fit(X, y).predict_proba(X))
+
+
+def test_informativeness_is_that_of_the_fitted_network():
+    """Gates and confidences asked of a network without them are refused, whatever the parameters say now."""
+    X, y = _data()
+    model = _model(feature_gate=None, confidence_weighting=False).fit(X, y)
+    model.set_params(feature_gate="dense", confidence_weighting=True)
+
+    with pytest.raises(ValueError, match="needs gates"):
+        model.feature_informativeness(X)
+    with pytest.raises(ValueError, match="needs confidences"):
+        model.modality_confidence(X)
+
+
+@pytest.mark.parametrize("model", [_model(), LateFusionClassifier()])
+def test_a_modality_of_weightless_samples_alone_is_left_out(model):
+    """The model is that of the samples that have a weight, as if the others were not there."""
+    X, y = _data()
+    weight = (np.arange(40) > 4).astype(float)
+    X = ModalityDict(X, present={"protein": weight == 0})
+    with pytest.warns(NoModalityWarning, match="'protein' is missing"):
+        weighted = clone(model).fit(X, y, sample_weight=weight)
+    with pytest.warns(NoModalityWarning, match="'protein' is missing"):
+        fewer = clone(model).fit(X[5:], y[5:])
+
+    assert weighted.modalities_ == ("rna",)
+    assert_allclose(weighted.predict_proba(X), fewer.predict_proba(X), atol=1e-12)
+
+
+def test_late_fusion_forgets_its_final_estimator():
+    """A refit by averages has none, and a method set after fit counts from the next fit on."""
+    X, y = _data()
+    average = LateFusionClassifier().fit(X, y).predict_proba(X)
+    model = LateFusionClassifier(method="stacking").fit(X, y)
+    stacked = model.predict_proba(X)
+
+    assert_array_equal(model.set_params(method="average").predict_proba(X), stacked)
+    assert_array_equal(model.fit(X, y).predict_proba(X), average)
+    assert not hasattr(model, "final_estimator_")
+    with pytest.raises(ValueError, match="inconsistent"):
+        model.fit({"mri": X["rna"]}, y[:3])
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_weights_of_a_modality_that_no_sample_has():
+    """They are allowed, as a fold of a cross-validation may lack a modality, and change nothing."""
+    X, y = _data()
+    X["protein"][:] = np.nan
+    with pytest.warns(NoModalityWarning, match="'protein' is missing"):
+        weighted = LateFusionClassifier(modality_weights={"rna": 2, "protein": 1}).fit(X, y)
+
+    alone = LateFusionClassifier().fit({"rna": X["rna"]}, y)
+    assert_array_equal(weighted.predict_proba(X), alone.predict_proba({"rna": X["rna"]}))
+
+
+@pytest.mark.parametrize("weights", [3, "ab", {"rna": "x"}, ["x", 1]])
+def test_modality_weights_that_are_none(weights):
+    """What holds no numbers is refused by name."""
+    X, y = _data()
+    with pytest.raises(ValueError, match="modality_weights must be (a dict or a list|numbers)"):
+        LateFusionClassifier(modality_weights=weights).fit(X, y)
