@@ -1,5 +1,6 @@
 """What fusion classifiers share besides their base: parameter rules, widths, samples that can be used."""
 
+import re
 import warnings
 from collections.abc import Mapping
 
@@ -68,9 +69,13 @@ _CHANGEABLE = {
 
 
 def network_parameters(estimator):
-    """The parameters that are built into a network, as text."""
+    """The parameters that are built into a network, as text without addresses, which a pickle changes."""
     parameters = estimator.get_params(deep=False)
-    return {name: repr(value) for name, value in parameters.items() if name not in _CHANGEABLE}
+    return {
+        name: re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))
+        for name, value in parameters.items()
+        if name not in _CHANGEABLE
+    }
 
 
 def check_same_network(estimator, before):

@@ -4,6 +4,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
@@ -60,6 +61,21 @@ def test_a_warm_start_refuses_another_network(changed):
 
     with pytest.raises(ValueError, match=f"warm_start=True goes on.*{next(iter(changed))}="):
         model.fit(X, y)
+
+
+def test_a_warm_start_after_a_pickle():
+    """Objects among the parameters may have moved in memory: the network is the same, and goes on."""
+
+    class Optimizer(torch.optim.SGD):
+        """An optimizer with its address in its name, as functions have."""
+
+    model = _model(warm_start=True, optimizer=Optimizer)
+    Optimizer.__qualname__ = "Optimizer at 0x7f01"
+    X, y = _data()
+    model.fit(X, y)
+    Optimizer.__qualname__ = "Optimizer at 0x7f02"
+
+    assert len(model.fit(X, y).history_) == 6
 
 
 @pytest.mark.parametrize("labels", [[0] * 40, [0, 1, 0]])
