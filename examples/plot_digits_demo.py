@@ -58,10 +58,7 @@ estimators = {
     "MM dynamics": Pipeline(
         [
             ("prepare", prepare),
-            (
-                "fuse",
-                MMDynamicsClassifier(hidden=64, max_epochs=30, batch_size=64, lr=3e-3, modality_dropout=0.2),
-            ),
+            ("fuse", MMDynamicsClassifier()),
         ]
     ),
 }
