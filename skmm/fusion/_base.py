@@ -275,6 +275,8 @@ class BaseFusionClassifier(
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train the network by one epoch over the samples, without early stopping.
 
+        Balanced class weights balance the samples of each call; ``lr`` is that of the first one.
+
         Parameters
         ----------
         X : mapping of str -> array, ModalityDict, or array of shape (n_samples, n_features)

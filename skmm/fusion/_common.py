@@ -117,7 +117,7 @@ def widths_by_name(hidden, modalities, names):
     return [int(hidden[name]) for name in names]
 
 
-def observed_modalities(X, weights):
+def observed_modalities(X, weights, stacklevel=4):
     """Names of the modalities that some sample of non-zero weight has; warns of the others."""
     seen = X.present[weights > 0].any(axis=0)
     if not seen.any():  # `usable_rows` says what is wrong
@@ -125,7 +125,7 @@ def observed_modalities(X, weights):
     for name, any_seen in zip(X.modalities, seen, strict=True):
         if not any_seen:
             text = messages.modality_never_present_warning(name, "it is left out")
-            warnings.warn(text, NoModalityWarning, stacklevel=4)
+            warnings.warn(text, NoModalityWarning, stacklevel=stacklevel)
     return tuple(name for name, any_seen in zip(X.modalities, seen, strict=True) if any_seen)
 
 
@@ -142,11 +142,11 @@ def warn_without_modality(known, consequence, stacklevel=4):
         warnings.warn(text, NoModalityWarning, stacklevel=stacklevel)
 
 
-def usable_rows(name, known, weights):
+def usable_rows(name, known, weights, stacklevel=5):
     """Rows with a modality and a weight; warns of those without a modality, raises where none is left."""
     if not known.any():
         raise messages.nothing_present(name)
-    warn_without_modality(known, "fit leaves them out", stacklevel=5)
+    warn_without_modality(known, "fit leaves them out", stacklevel=stacklevel)
     rows = np.flatnonzero(known & (weights > 0))
     if not len(rows):
         raise ValueError(

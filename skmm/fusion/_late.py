@@ -75,8 +75,8 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
     method : {"average", "stacking"}, default="average"
         How the probabilities are fused. Classifiers without ``predict_proba`` can only be stacked.
     modality_weights : dict of str -> float or array-like of shape (n_modalities,), default=None
-        Weights :math:`w_m` of the average, not negative; an array is in the order of ``modalities_``, a dict
-        gives the weights that are not 1. Equal weights when None.
+        Weights :math:`w_m` of the average, not negative; an array is for the modalities that are not dropped,
+        in alphabetical order, a dict gives the weights that are not 1. Equal weights when None.
     final_estimator : classifier, default=None
         Learns from the evidence when stacking; None is a multinomial logistic regression on standardized
         evidence, with C = 0.5.
@@ -207,9 +207,9 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         if not X.present.any():
             raise messages.nothing_present(type(self).__name__)
         own_weight = check_weights(sample_weight, len(codes))
-        self.modalities_ = observed_modalities(X, own_weight)
+        self.modalities_ = observed_modalities(X, own_weight, stacklevel=3)
         known = has_modality(X, self.modalities_)
-        kept = usable_rows(type(self).__name__, known, own_weight)
+        kept = usable_rows(type(self).__name__, known, own_weight, stacklevel=4)
         weight = self._weights(own_weight, sample_weight is not None, codes, kept)
         kept = kept if weight is None else kept[weight[kept] > 0]
         check_two_classes(type(self).__name__, self.classes_, codes[kept])

@@ -140,10 +140,10 @@ class MMStaticClassifier(BaseFusionClassifier):
 
     Notes
     -----
-    The original trains with ``class_weight="balanced", optimizer="adam", lr=1e-4, weight_decay=1e-4,
-    batch_size=1024, max_epochs=250, standardize=False``. Here values are standardized and clipped, and AdamW
-    decays weights apart from the gradient, for which 0.3 is mild; for ``optimizer="adam"`` it is far too
-    strong.
+    The original trains with ``optimizer="adam", lr=1e-4, weight_decay=1e-4, batch_size=1024, max_epochs=250,
+    standardize=False`` and class weights that are the number of classes times those of "balanced". Here
+    values are standardized and clipped, and AdamW decays weights apart from the gradient, for which 0.3 is
+    mild; for ``optimizer="adam"`` it is far too strong.
 
     References
     ----------

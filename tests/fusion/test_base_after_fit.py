@@ -210,9 +210,10 @@ def test_a_modality_of_weightless_samples_alone_is_left_out(model):
     X = ModalityDict(X, present={"protein": weight == 0})
     with pytest.warns(NoModalityWarning, match="'protein' is missing"):
         weighted = clone(model).fit(X, y, sample_weight=weight)
-    with pytest.warns(NoModalityWarning, match="'protein' is missing"):
+    with pytest.warns(NoModalityWarning, match="'protein' is missing") as caught:
         fewer = clone(model).fit(X[5:], y[5:])
 
+    assert caught[0].filename == __file__
     assert weighted.modalities_ == ("rna",)
     assert_allclose(weighted.predict_proba(X), fewer.predict_proba(X), atol=1e-12)
 
