@@ -117,9 +117,9 @@ def widths_by_name(hidden, modalities, names):
     return [int(hidden[name]) for name in names]
 
 
-def observed_modalities(X, weights, stacklevel=4):
+def observed_modalities(X, weights=None, stacklevel=4):
     """Names of the modalities that some sample of non-zero weight has; warns of the others."""
-    seen = X.present[weights > 0].any(axis=0)
+    seen = (X.present if weights is None else X.present[weights > 0]).any(axis=0)
     if not seen.any():  # `usable_rows` says what is wrong
         seen = X.present.any(axis=0)
     for name, any_seen in zip(X.modalities, seen, strict=True):
