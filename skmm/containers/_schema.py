@@ -90,12 +90,13 @@ class Schema:
         """Raise where one modality differs from that of fit."""
         if X.kinds[name] != self.kinds[name]:
             raise messages.kind_changed(name, self.kinds[name], X.kinds[name])
-        if X.is_present(name).any() and not self._has_shape(X, name):
-            got = entry_shape(X[name], X.kinds[name])
-            raise messages.shape_changed(name, X.kinds[name], self.shapes[name], got)
+        # Names first: they tell which columns are too many or too few.
         fitted, names = self.feature_names[name], X.feature_names[name]
         if fitted is not None and names is not None and not np.array_equal(fitted, names):
             raise messages.feature_names_changed(name, fitted, names)
+        if X.is_present(name).any() and not self._has_shape(X, name):
+            got = entry_shape(X[name], X.kinds[name])
+            raise messages.shape_changed(name, X.kinds[name], self.shapes[name], got)
 
     def _has_shape(self, X, name):
         """Whether entries have the shape that they had in fit."""

@@ -374,7 +374,8 @@ def nothing_present(estimator):
 
 def nothing_present_warning(n_samples, rows, consequence):
     """Text of the warning for samples that have no modality at all."""
-    return f"{n_samples} samples have no modality at all (rows {shown(rows)}): {consequence}."
+    have = "sample has" if n_samples == 1 else "samples have"
+    return f"{n_samples} {have} no modality at all (rows {shown(rows)}): {consequence}."
 
 
 def modality_never_present_warning(name, consequence):
@@ -386,8 +387,8 @@ def cast_to_float():
     """A container handed to something that wants numbers."""
     return TypeError(
         "A ModalityDict holds several modalities and cannot be turned into one array of numbers. Use "
-        "ConcatModalities first, as in "
-        "make_pipeline(ConcatModalities(), LogisticRegression())."
+        "ConcatModalities first, as in make_pipeline(ConcatModalities(), LogisticRegression()), or, to transform "
+        "each modality by itself, ModalityTransformer({}, remainder=StandardScaler())."
     )
 
 

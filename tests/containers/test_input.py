@@ -132,6 +132,8 @@ def test_feature_names_unlike_those_of_fit():
 
     with pytest.raises(ValueError, match="missing: 'b'; not seen in fit: 'c'"):
         schema.align(ModalityDict({"t": pd.DataFrame({"a": [1], "c": [2]})}))
+    with pytest.raises(ValueError, match="missing: 'b'"):
+        schema.align(ModalityDict({"t": pd.DataFrame({"a": [1]})}))
     with pytest.raises(ValueError, match="in another order"):
         schema.align(ModalityDict({"t": pd.DataFrame({"b": [1], "a": [2]})}))
 
