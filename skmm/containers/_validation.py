@@ -387,8 +387,8 @@ def cast_to_float():
     """A container handed to something that wants numbers."""
     return TypeError(
         "A ModalityDict holds several modalities and cannot be turned into one array of numbers. Use "
-        "ConcatModalities first, as in make_pipeline(ConcatModalities(), LogisticRegression()), or, to transform "
-        "each modality by itself, ModalityTransformer({}, remainder=StandardScaler())."
+        "ConcatModalities first, as in make_pipeline(ConcatModalities(), LogisticRegression()); or transform "
+        "each modality by itself, as in ModalityTransformer({}, remainder=StandardScaler())."
     )
 
 
