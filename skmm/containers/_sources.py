@@ -5,6 +5,7 @@ A file is held by its path and re-opened in each process, so a pickle never carr
 
 import math
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ _FEW_ROWS = 16  # for which a call to HDF5 is not worth while
 _JOBLIB_FOLDER = "joblib_memmapping_folder_"
 
 
-class RowSource:
+class RowSource(ABC):
     """What a LazyArray needs: ``shape``, ``dtype`` and ``read(rows)``; readers of files derive from it.
 
     `read` is given sorted, unique, non-negative rows (an int array, never empty) and returns them in memory:
@@ -30,9 +31,9 @@ class RowSource:
     is_sparse = False
     location = None
 
+    @abstractmethod
     def read(self, rows):
         """Read rows, an int array in increasing order without repeats."""
-        raise NotImplementedError
 
 
 def as_slice(rows):
