@@ -7,7 +7,7 @@ from skorch.helper import predefined_split
 
 from skmm._training._batches import BatchIterator
 from skmm._training._random import stream, torch_stream
-from skmm.nn import Dropout, NoiseSource
+from skmm.nn import NoiseSource, NoisyModule
 
 # Matrix products of few rows, or of a remainder of rows, sum in another order than others: in whole blocks a
 # sample has the same answer alone and in company, for all but the smallest networks to the last bit.
@@ -74,9 +74,9 @@ def train(net, data, valid=None, *, seed, epochs, groups=None, callbacks=()):
     source, net.noise_ = noise(_DROPOUT), noise(_MODALITIES)
     if len(data) > net.batch_size:
         data.shuffle = stream(seed, _SHUFFLE, done)
-    dropouts = [module for module in net.module_.modules() if isinstance(module, Dropout)]
-    for dropout in dropouts:
-        dropout.noise = source
+    noisy = [module for module in net.module_.modules() if isinstance(module, NoisyModule)]
+    for module in noisy:
+        module.noise = source
     net.max_epochs = epochs
     permanent = net.callbacks_
     net.callbacks_ = [
@@ -89,8 +89,8 @@ def train(net, data, valid=None, *, seed, epochs, groups=None, callbacks=()):
     finally:
         # Generators, and the data that the split holds, live no longer than the training.
         net.train_split, net.noise_, net.callbacks_ = None, None, permanent
-        for dropout in dropouts:
-            dropout.noise = NoiseSource()
+        for module in noisy:
+            module.noise = NoiseSource()
         net.module_.eval()
 
 

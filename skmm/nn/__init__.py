@@ -4,7 +4,7 @@ Conventions: the first axis is the batch; ``present`` is bool of shape (batch, n
 modality was observed; ``mask`` is bool, True where an instance of a padded bag is real.
 """
 
-from skmm.nn._dropout import Dropout, NoiseSource
+from skmm.nn._dropout import Dropout, NoiseSource, NoisyModule
 from skmm.nn._gates import FeatureGate
 from skmm.nn._linear import xavier_linear
 from skmm.nn._masking import masked_softmax
@@ -18,6 +18,7 @@ __all__ = [
     "FusionOutput",
     "NeutralVector",
     "NoiseSource",
+    "NoisyModule",
     "drop_modalities",
     "masked_softmax",
     "renormalize",

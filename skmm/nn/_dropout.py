@@ -83,7 +83,34 @@ class NoiseSource:
         )
 
 
-class Dropout(nn.Module):
+class NoisyModule(nn.Module):
+    """Base of modules that draw random numbers in training.
+
+    Attributes
+    ----------
+    noise : NoiseSource
+        Where they come from; torch's global generator unless set. It is never pickled or copied.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import NoisyModule
+    >>> class Jitter(NoisyModule):
+    ...     def forward(self, x):
+    ...         return x + self.noise.uniform(x.shape, x.device) if self.training else x
+    >>> Jitter().eval()(torch.ones(2))
+    tensor([1., 1.])
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.noise = NoiseSource()
+
+    def __getstate__(self):
+        return {**self.__dict__, "noise": NoiseSource()}
+
+
+class Dropout(NoisyModule):
     """Set a share p of the entries to zero in training, and scale the others by 1 / (1 - p).
 
     The mask compares random bytes with a threshold, so the share kept is k / 256 for a whole k; the scale is
@@ -116,10 +143,6 @@ class Dropout(nn.Module):
         if not 0 <= p < 1:
             raise ValueError(f"p must be in [0, 1). Got {p!r} instead.")
         self.p = p
-        self.noise = NoiseSource()
-
-    def __getstate__(self):
-        return {**self.__dict__, "noise": NoiseSource()}
 
     def forward(self, x):
         """Drop entries in training; return ``x`` itself otherwise.
