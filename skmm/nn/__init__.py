@@ -4,22 +4,50 @@ Conventions: the first axis is the batch; ``present`` is bool of shape (batch, n
 modality was observed; ``mask`` is bool, True where an instance of a padded bag is real.
 """
 
-from skmm.nn._dropout import Dropout, NoiseSource, NoisyModule
+from skmm.nn._attention import Attention, attend
+from skmm.nn._dropout import AlphaDropout, Dropout, NoiseSource, NoisyModule
 from skmm.nn._gates import FeatureGate
+from skmm.nn._grouped import ColumnGroups, GroupedLinear
 from skmm.nn._linear import xavier_linear
 from skmm.nn._masking import masked_softmax
 from skmm.nn._missing import NeutralVector, drop_modalities, renormalize
 from skmm.nn._output import Bag, FusionOutput
+from skmm.nn._pooling import GatedAttentionPooling
+from skmm.nn._positions import fourier_features, fourier_positions
+from skmm.nn._tokens import (
+    BagTokens,
+    FeatureTokens,
+    GroupTokens,
+    PatchTokens,
+    Tokenizer,
+    Tokens,
+    VectorTokens,
+)
 
 __all__ = [
+    "AlphaDropout",
+    "Attention",
     "Bag",
+    "BagTokens",
+    "ColumnGroups",
     "Dropout",
     "FeatureGate",
+    "FeatureTokens",
     "FusionOutput",
+    "GatedAttentionPooling",
+    "GroupTokens",
+    "GroupedLinear",
     "NeutralVector",
     "NoiseSource",
     "NoisyModule",
+    "PatchTokens",
+    "Tokenizer",
+    "Tokens",
+    "VectorTokens",
+    "attend",
     "drop_modalities",
+    "fourier_features",
+    "fourier_positions",
     "masked_softmax",
     "renormalize",
     "xavier_linear",

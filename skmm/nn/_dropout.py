@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 _FULL_RANGE = torch.iinfo(torch.int64).min  # random_(this, None) draws all 64 bits
+_SELU_FLOOR = -1.7580993408473766  # -scale * alpha of torch.nn.SELU
 
 
 class NoiseSource:
@@ -159,10 +160,58 @@ class Dropout(NoisyModule):
         """
         if not self.training or self.p == 0:
             return x
-        keep = min(max(round((1 - self.p) * 256), 1), 255)
+        keep = self._keep()
         mask = (self.noise.bytes(x.shape, x.device) < keep).to(x.dtype).mul_(256 / keep)
         return x * mask
+
+    def _keep(self):
+        """The number of the 256 byte values that keep an entry."""
+        return min(max(round((1 - self.p) * 256), 1), 255)
 
     def extra_repr(self):
         """The parameters, for the repr of a module."""
         return f"p={self.p}"
+
+
+class AlphaDropout(Dropout):
+    """Set a share p of the entries to the least value of a SELU, and keep mean 0 and variance 1.
+
+    Dropped entries become alpha' = -1.758; all are then mapped by a x + b, so that entries of mean 0 and
+    variance 1 keep both (Klambauer et al. 2017, Self-normalizing neural networks).
+
+    Parameters
+    ----------
+    p : float
+        Share of entries to drop, in [0, 1).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import AlphaDropout, NoiseSource
+    >>> dropout = AlphaDropout(0.5)
+    >>> dropout.noise = NoiseSource(torch.Generator().manual_seed(0))
+    >>> dropped = dropout(torch.randn(100_000, generator=torch.Generator().manual_seed(0)))
+    >>> abs(dropped.mean().item()) < 0.01, abs(dropped.std().item() - 1) < 0.01
+    (True, True)
+    """
+
+    def forward(self, x):
+        """Drop entries in training; return ``x`` itself otherwise.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, ...)
+            Floats, ideally of mean 0 and variance 1.
+
+        Returns
+        -------
+        Tensor of the shape of ``x``
+            With entries dropped.
+        """
+        if not self.training or self.p == 0:
+            return x
+        share = self._keep() / 256
+        scale = (share + _SELU_FLOOR**2 * share * (1 - share)) ** -0.5
+        mask = (self.noise.bytes(x.shape, x.device) < self._keep()).to(x.dtype)
+        dropped = mask * (x - _SELU_FLOOR) + _SELU_FLOOR
+        return dropped * scale - scale * (1 - share) * _SELU_FLOOR
