@@ -1,0 +1,152 @@
+"""What attention networks make of each modality: parameters about tokens, and the tokenizers they ask for."""
+
+from collections.abc import Mapping
+from numbers import Integral
+
+import numpy as np
+
+from skmm._training import Choice, Instance
+from skmm._training._parameters import COUNT
+from skmm.containers import _validation as messages
+from skmm.nn import BagTokens, FeatureTokens, GroupTokens, PatchTokens, VectorTokens
+
+N_GROUPS = 16  # groups of a table that ``feature_groups`` does not mention
+TOKEN_RULES = {
+    "tokenization": (Choice(("vector", "feature", "groups")),),
+    "feature_groups": (COUNT, Instance(Mapping, "a dict {modality: int or {name: columns}}")),
+    "patch_size": (COUNT,),
+}
+
+
+def _equal_chunks(n_groups, n_features):
+    """Consecutive columns in groups of equal sizes up to one, by name."""
+    chunks = np.array_split(np.arange(n_features), min(n_groups, n_features))
+    return {
+        f"columns {chunk[0]} to {chunk[-1]}" if len(chunk) > 1 else f"column {chunk[0]}": chunk
+        for chunk in chunks
+    }
+
+
+def _positions(columns, group, name, n_features, feature_names):
+    """Positions of a group's columns, which are given by name or by position."""
+    where = f"feature_groups[{name!r}][{group!r}]"
+    columns = list(columns) if not isinstance(columns, (str, Integral)) else [columns]
+    if not columns:
+        raise ValueError(f"{where} has no columns: leave the group out, or name some.")
+    known = {} if feature_names is None else {column: place for place, column in enumerate(feature_names)}
+    unknown = [
+        column
+        for column in columns
+        if column not in known and not (isinstance(column, Integral) and 0 <= column < n_features)
+    ]
+    if unknown:
+        has = (
+            f"columns 0 to {n_features - 1}, without names"
+            if feature_names is None
+            else f"columns {messages.quoted(feature_names)}"
+        )
+        raise ValueError(
+            f"{where} must hold columns of modality {name!r}. Got {messages.quoted(unknown)}; it has {has}."
+        )
+    return np.array([known.get(column, column) for column in columns], dtype=np.intp)
+
+
+def column_groups(feature_groups, name, n_features, feature_names=None):
+    """The columns of each group of a table.
+
+    Parameters
+    ----------
+    feature_groups : int or mapping
+        Number of groups of consecutive columns; or by modality such a number, or {group name: columns}, by
+        name or position.
+    name : str
+        The table.
+    n_features : int
+        Its columns.
+    feature_names : sequence of str, default=None
+        Their names, where there are any.
+
+    Returns
+    -------
+    dict of str -> ndarray of int
+        Positions of the columns by name of the group.
+    """
+    wanted = feature_groups.get(name, N_GROUPS) if isinstance(feature_groups, Mapping) else feature_groups
+    if not isinstance(wanted, Mapping):
+        if not COUNT.allows(wanted):
+            raise ValueError(
+                f"feature_groups[{name!r}] must be {COUNT} or a dict {{name: columns}}. "
+                f"Got {wanted!r} instead."
+            )
+        return _equal_chunks(wanted, n_features)
+    if not wanted:
+        raise ValueError(f"feature_groups[{name!r}] has no groups: leave the modality out, or name some.")
+    return {
+        str(group): _positions(columns, group, name, n_features, feature_names)
+        for group, columns in wanted.items()
+    }
+
+
+def _groups_of(estimator, name, n_features):
+    """The groups that an estimator's ``feature_groups`` makes of a table."""
+    if isinstance(estimator.feature_groups, Mapping):
+        tables = [table for table, kind in estimator.schema_.kinds.items() if kind == "table"]
+        unknown = [table for table in estimator.feature_groups if table not in tables]
+        if unknown:
+            raise messages.unknown_names("feature_groups", unknown, tables)
+    names = estimator.schema_.feature_names[name]
+    return column_groups(estimator.feature_groups, name, n_features, names)
+
+
+def make_tokenizer(
+    estimator, name, shape, *, width, n_bands=None, max_frequency=10.0, groups=False, ordered=False
+):
+    """The tokenizer of one modality.
+
+    Parameters
+    ----------
+    estimator : BaseFusionClassifier
+        With the parameters ``tokenization``, ``feature_groups`` and ``patch_size``.
+    name : str
+        The modality.
+    shape : tuple of int
+        Shape of a sample's tensor, of an instance's for a bag.
+    width : int
+        Width of a group's token.
+    n_bands : int, default=None
+        Frequencies of the Fourier features of positions; None for no positions.
+    max_frequency : float, default=10.0
+        Twice the highest frequency.
+    groups : bool, default=False
+        Whether a table is cut into groups whatever ``tokenization`` says.
+    ordered : bool, default=False
+        Whether the place of an instance in its bag is a position too.
+
+    Returns
+    -------
+    Tokenizer or BagTokens
+        From the modality's tensor to tokens.
+    """
+    options = {"n_bands": n_bands, "max_frequency": max_frequency}
+    kind = estimator.schema_.kinds[name]
+    if kind == "bag":
+        inner = (
+            VectorTokens(shape[0]) if len(shape) == 1 else PatchTokens(shape, estimator.patch_size, **options)
+        )
+        return BagTokens(inner, ordered=ordered, n_bands=n_bands or 0, max_frequency=max_frequency)
+    if kind != "table":
+        return PatchTokens(shape, estimator.patch_size, **options)
+    if groups or estimator.tokenization == "groups":
+        found = _groups_of(estimator, name, shape[0])
+        return GroupTokens(list(found.values()), width, **options)
+    return (VectorTokens if estimator.tokenization == "vector" else FeatureTokens)(shape[0], **options)
+
+
+def token_names(estimator, name, n_features, *, groups=False):
+    """Names of the tokens of a table, as `make_tokenizer` cuts it: of groups, of features, or its own."""
+    if groups or estimator.tokenization == "groups":
+        return list(_groups_of(estimator, name, n_features))
+    if estimator.tokenization == "vector":
+        return [name]
+    names = estimator.schema_.feature_names[name]
+    return [f"column {place}" for place in range(n_features)] if names is None else [str(n) for n in names]
