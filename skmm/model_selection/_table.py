@@ -8,6 +8,7 @@ _LATEX = str.maketrans({
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 })  # fmt: skip
+_RST = str.maketrans({mark: f"\\{mark}" for mark in "\\*`_|"})
 _TEST = "test set"
 _FOLDS = "cross-validation"
 
@@ -115,7 +116,7 @@ def _markdown(header, rows, caption, n_left):
 def _latex(header, rows, caption, n_left):
     """A table in LaTeX that needs no package."""
     body = [" & ".join(line) + r" \\" for line in rows]
-    head = " & ".join(escape_latex(name) for name in header) + r" \\"
+    head = " & ".join(header) + r" \\"
     columns = "l" * n_left + "r" * (len(header) - n_left)
     caption = escape_latex(caption).replace("±", r"$\pm$")
     return "\n".join([
@@ -124,9 +125,26 @@ def _latex(header, rows, caption, n_left):
     ])  # fmt: skip
 
 
+def _rst(header, rows, caption, n_left):  # noqa: ARG001 - columns are aligned by the style sheet
+    """A table in reStructuredText, the caption below it."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in [header, *rows]:
+        first, *others = (f" {cell}" if cell else "" for cell in row)
+        lines += [f"   * -{first}", *(f"     -{cell}" for cell in others)]
+    return "\n".join([*lines, "", caption])
+
+
+def escape_rst(text):
+    """Text in which no character means anything to reStructuredText."""
+    return str(text).translate(_RST)
+
+
 def escape_latex(text):
     """Text in which no character means anything to LaTeX."""
     return str(text).translate(_LATEX)
+
+
+_WRITERS = {"markdown": (str, _markdown), "rst": (escape_rst, _rst), "latex": (escape_latex, _latex)}
 
 
 def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=3):
@@ -142,12 +160,12 @@ def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=
         From :func:`compare_estimators`.
     metrics : str or list of str, default=None
         Metrics to show, in this order; default: all.
-    format : {"frame", "markdown", "latex"}, default="frame"
-        Numbers in a DataFrame, or text for a paper.
+    format : {"frame", "markdown", "rst", "latex"}, default="frame"
+        Numbers in a DataFrame, or text for a page (reStructuredText is "rst") or a paper.
     bold : bool, default=True
-        Whether the best mean of each metric (all that are equal as shown) is bold, in markdown and LaTeX.
+        Whether the best mean of each metric (all that are equal as shown) is bold, in text.
     digits : int, default=3
-        Decimals in markdown and LaTeX.
+        Decimals in text.
 
     Returns
     -------
@@ -176,8 +194,8 @@ def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=
     b         late       0.8  0.000000  2
     """
     check_scores(scores, ("estimator", "strategy", "seed", "fold", "metric", "value"))
-    if format not in {"frame", "markdown", "latex"}:
-        raise ValueError(f'format must be "frame", "markdown" or "latex". Got {format!r} instead.')
+    if format not in {"frame", *_WRITERS}:
+        raise ValueError(f'format must be "frame", "markdown", "rst" or "latex". Got {format!r} instead.')
     metrics = check_metrics(scores, metrics)
     table = _summary(scores, metrics)
     if format == "frame":
@@ -185,10 +203,12 @@ def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=
     latex = format == "latex"
     mark, plus_minus = (r"\textbf{{{}}}".format, r"$\pm$") if latex else ("**{}**".format, "±")
     cells = _cells(table, metrics, digits, bold, mark, plus_minus)
-    names = [[escape_latex(name) if latex else name for name in row] for row in table.index]
-    rows = [[*left, *right] for left, right in zip(names, cells.to_numpy(), strict=True)]
-    write = _latex if latex else _markdown
-    return write([*table.index.names, *metrics], rows, _caption(scores, bold), table.index.nlevels)
+    escape, write = _WRITERS[format]
+    rows = [
+        [*map(escape, names), *values] for names, values in zip(table.index, cells.to_numpy(), strict=True)
+    ]
+    header = [escape(name) for name in (*table.index.names, *metrics)]
+    return write(header, rows, _caption(scores, bold), table.index.nlevels)
 
 
 def confusion_matrices(predictions, *, normalize=None, labels=None):

@@ -138,6 +138,42 @@ def test_a_real_comparison_makes_a_table(study, early):
         assert row[metric, "n"] == 6
 
 
+def test_restructured_text_marks_the_best_and_keeps_names():
+    """Each cell is an entry of a list-table; characters that mean something there are escaped."""
+    scores = tidy({"a_b": [0.5, 0.75], "c*": [0.25, 0.25]}, "f1_macro")
+
+    assert comparison_table(scores, format="rst", digits=2).splitlines() == [
+        ".. list-table::",
+        "   :header-rows: 1",
+        "",
+        "   * - estimator",
+        "     - strategy",
+        r"     - f1\_macro",
+        r"   * - a\_b",
+        "     - late",
+        "     - **0.62 ± 0.18**",
+        r"   * - c\*",
+        "     - late",
+        "     - 0.25 ± 0.00",
+        "",
+        "Mean ± standard deviation (ddof=1) of 2 evaluations: 2 folds x 1 seed. Best in bold.",
+    ]
+
+
+def test_restructured_text_is_understood():
+    """docutils reads the table without a complaint, with the names as they are."""
+    docutils = pytest.importorskip("docutils.core", reason="docutils comes with the extra docs")
+    scores = tidy({"a_b": [0.5, 0.75], "c*": [0.25, 0.25], r"`|\_": [0.1, 0.2]})
+
+    html = docutils.publish_string(
+        comparison_table(scores, format="rst"), writer="html", settings_overrides={"halt_level": 2}
+    ).decode()
+
+    assert all(
+        f">{name}<" in html.replace("<p>", ">").replace("</p>", "<") for name in ("a_b", "c*", r"`|\_")
+    )
+
+
 def test_confusion_matrices_are_those_computed_by_hand():
     """Mean and standard deviation over folds, counts or shares of the true class."""
     predictions = pd.DataFrame({
