@@ -94,7 +94,7 @@ def train(net, data, valid=None, *, seed, epochs, groups=None, callbacks=()):
         net.module_.eval()
 
 
-def forward_batches(net, data, read, batch_size):
+def forward_batches(net, data, read, batch_size, **options):
     """Run a net over a data set without training.
 
     Parameters
@@ -107,6 +107,8 @@ def forward_batches(net, data, read, batch_size):
         From a FusionOutput to a tensor, or a dict of tensors, whose first axis is the batch.
     batch_size : int
         Samples at a time.
+    **options
+        For the network's ``forward``, besides inputs and presence.
 
     Returns
     -------
@@ -118,7 +120,7 @@ def forward_batches(net, data, read, batch_size):
     parts = []
     with torch.inference_mode():
         for batch, _ in BatchIterator(data, batch_size):
-            parts.append(_to_numpy(read(net.infer(batch.padded(_PADDED))), len(batch)))
+            parts.append(_to_numpy(read(net.infer(batch.padded(_PADDED), **options)), len(batch)))
     if isinstance(parts[0], dict):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return np.concatenate(parts)

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from skmm.nn._dropout import Dropout
 from skmm.nn._masking import masked_softmax
@@ -14,7 +15,7 @@ def _split_heads(x, n_heads):
     return x.unflatten(-1, (n_heads, -1)).transpose(1, 2)
 
 
-def attend(query, key, value, *, n_heads, mask=None, temperature=1.0, dropout=None):
+def attend(query, key, value, *, n_heads, mask=None, temperature=1.0, dropout=None, need_weights=True):
     """Attention of queries over keys: softmax(q k' / (sqrt(head_width) * temperature)) v, for each head.
 
     Parameters
@@ -33,12 +34,14 @@ def attend(query, key, value, *, n_heads, mask=None, temperature=1.0, dropout=No
         Below 1 the weights are sharper.
     dropout : callable, default=None
         Applied to the weights that average the values, not to those returned.
+    need_weights : bool, default=True
+        Whether to return the weights; it is faster without them, and without dropout.
 
     Returns
     -------
     out : Tensor of shape (batch, n_query, n_heads * value_width)
         Averages of the values; zero for a sample without a real key.
-    weights : Tensor of shape (batch, n_heads, n_query, n_key)
+    weights : Tensor of shape (batch, n_heads, n_query, n_key) or None
         They sum to 1 over the keys, or to 0 for a sample without a real key.
 
     Examples
@@ -52,8 +55,13 @@ def attend(query, key, value, *, n_heads, mask=None, temperature=1.0, dropout=No
     (2.0, [[[[0.5, 0.5, 0.0]]]])
     """
     q, k, v = (_split_heads(x, n_heads) for x in (query, key, value))
-    scores = q @ k.transpose(2, 3) * (1 / (math.sqrt(q.shape[-1]) * temperature))
-    weights = torch.softmax(scores, dim=-1) if mask is None else masked_softmax(scores, mask[:, None, None])
+    scale = 1 / (math.sqrt(q.shape[-1]) * temperature)
+    mask = None if mask is None else mask[:, None, None]
+    if dropout is None and not need_weights:  # one kernel; zero where a sample has no real key, as below
+        found = scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+        return found.transpose(1, 2).flatten(2), None
+    scores = q @ k.transpose(2, 3) * scale
+    weights = torch.softmax(scores, dim=-1) if mask is None else masked_softmax(scores, mask)
     used = weights if dropout is None else dropout(weights)
     return (used @ v).transpose(1, 2).flatten(2), weights
 
@@ -102,7 +110,7 @@ class Attention(nn.Module):
         self.to_out = nn.Linear(width, query_width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x, context, mask=None):
+    def forward(self, x, context, mask=None, *, need_weights=True):
         """What each query finds, and where it looks.
 
         Parameters
@@ -113,21 +121,47 @@ class Attention(nn.Module):
             What is looked at.
         mask : Tensor of bool of shape (batch, n_key), default=None
             True where an entry of ``context`` is real; None where all are.
+        need_weights : bool, default=True
+            As in :func:`attend`.
 
         Returns
         -------
         out : Tensor of shape (batch, n_query, query_width)
             Results; the bias of the last map for a sample without a real entry.
-        weights : Tensor of shape (batch, n_heads, n_query, n_key)
+        weights : Tensor of shape (batch, n_heads, n_query, n_key) or None
+            Where each query of each head looks.
+        """
+        return self.look(x, self.to_key(context), self.to_value(context), mask, need_weights=need_weights)
+
+    def look(self, x, key, value, mask=None, *, need_weights=True):
+        """The same, from keys and values that were computed before.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, n_query, query_width)
+            What asks.
+        key, value : Tensor of shape (batch, n_key, n_heads * head_width)
+            ``to_key(context)`` and ``to_value(context)``.
+        mask : Tensor of bool of shape (batch, n_key), default=None
+            True where a key is real; None where all are.
+        need_weights : bool, default=True
+            As in :func:`attend`.
+
+        Returns
+        -------
+        out : Tensor of shape (batch, n_query, query_width)
+            Results; the bias of the last map for a sample without a real entry.
+        weights : Tensor of shape (batch, n_heads, n_query, n_key) or None
             Where each query of each head looks.
         """
         found, weights = attend(
             self.to_query(x),
-            self.to_key(context),
-            self.to_value(context),
+            key,
+            value,
             n_heads=self.n_heads,
             mask=mask,
             temperature=self.temperature,
-            dropout=self.dropout,
+            dropout=self.dropout if self.training and self.dropout.p else None,
+            need_weights=need_weights,
         )
         return self.to_out(found), weights
