@@ -95,6 +95,7 @@ lint: .venv-lint/.done
 bench: $(VENV)/.test
 	@set -e; for script in $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)); do \
 	  echo "== $$script"; $(BIN)/python $$script; done
+	$(BIN)/python benchmarks/_pages.py
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_readme.py
@@ -102,5 +103,5 @@ docs: $(VENV)/.docs
 	@echo "Open docs/_build/html/index.html"
 
 clean:
-	rm -rf .venv .venv-oldest .venv-lint build dist docs/_build docs/generated docs/gallery .pytest_cache .ruff_cache
+	rm -rf .venv .venv-oldest .venv-lint build dist docs/_build docs/generated docs/gallery benchmarks/.cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

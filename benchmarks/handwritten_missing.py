@@ -1,18 +1,16 @@
 """How do models bear missing modalities? Six views of handwritten digits, 0 to 70 % of them missing."""
 
 import pandas as pd
-from _common import RESULTS, load_handwritten, report
+from _common import RESULTS, THREE_SEEDS, attention, compare, late, load_handwritten, report
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmm.compose import ConcatModalities
 from skmm.datasets import drop_modalities
-from skmm.fusion import LateFusionClassifier, MMDynamicsClassifier, MMStaticClassifier
-from skmm.model_selection import compare_estimators
+from skmm.fusion import MMDynamicsClassifier, MMStaticClassifier
 
 RATES = (0.0, 0.3, 0.5, 0.7)
-SEEDS = (0, 1, 2)
 
 
 def main():
@@ -23,24 +21,23 @@ def main():
         "MM dynamics": MMDynamicsClassifier(),
         "MM dynamics, modality dropout": MMDynamicsClassifier(modality_dropout=0.3),
         "MM static": MMStaticClassifier(),
-        "late fusion, average": LateFusionClassifier(),
-        "late fusion, stacking": LateFusionClassifier(method="stacking"),
+        **attention(),
+        **late(),
         "concat + LR, presence as columns": make_pipeline(
             ConcatModalities(add_presence=True), StandardScaler(), LogisticRegression(max_iter=2000)
         ),
     }
     parts = []
     for rate in RATES:
-        for seed in SEEDS:
-            scores = compare_estimators(
+        for seed in THREE_SEEDS:
+            scores = compare(
                 estimators,
                 drop_modalities(X, rate, random_state=seed),
                 y,
+                seeds=(seed,),
                 cv=None,
                 X_test=drop_modalities(X_test, rate, random_state=1000 + seed),
                 y_test=y_test,
-                random_states=(seed,),
-                n_jobs=2,
             )
             parts.append(scores.assign(missing_rate=rate))
     scores = pd.concat(parts, ignore_index=True)

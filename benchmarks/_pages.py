@@ -1,0 +1,261 @@
+"""Fills the pages with what the benchmarks found: tables of the documentation, and the papers' claims.
+
+Run it after the benchmarks; `make bench` does. It reads benchmarks/results alone, and leaves out what has not
+been run. The difference of a claim is taken fold by fold and seed by seed. A claim holds where the mean
+difference is positive and larger than its standard deviation, does not hold where it is negative and larger
+than that, and is within the spread otherwise.
+"""
+
+import functools
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from _common import RESULTS
+
+from skmm.model_selection import comparison_table
+
+README = Path(__file__).parent / "README.md"
+SHOWN = ["f1_weighted", "f1_macro", "accuracy", "balanced_accuracy", "roc_auc_ovr"]
+TABLES_SHOWN = (
+    "rosmap_official", "rosmap_cv", "bmmc_donors", "blood_cells",
+    "bmmc_tables", "bmmc_images", "bmmc_subsets", "bmmc_masked",
+)  # fmt: skip
+PAIR = ["seed", "fold"]
+
+
+class Test(NamedTuple):
+    """Two sides of a claim on one data set: (file, estimators); the best of several stands for them."""
+
+    data: str
+    better: tuple
+    worse: tuple
+    metric: str = "f1_macro"
+
+
+ROSMAP, BMMC, CELLS = "ROSMAP", "BMMC", "blood cells"
+PAIRED = "BMMC, images paired at random within class"
+CONCATENATIONS = ("concat + KNN", "concat + NN", "concat + RF", "concat + SVM")
+NETS = ("MM dynamics", "MM static", "HEALNet", "MCAT")
+TABLES = ((ROSMAP, "rosmap_cv"), (BMMC, "bmmc_tables"))
+ABLATED = (*TABLES, (PAIRED, "bmmc_images"), (CELLS, "blood_cells"))
+
+
+def within(data, better, worse, **options):
+    """Tests of two sides of the same files; ``data`` holds (name, file)."""
+    return [Test(name, (file, better), (file, worse), **options) for name, file in data]
+
+
+def subsets(model, better, worse):
+    """Test of two subsets of the modalities."""
+    file = "bmmc_subsets"
+    return Test(f"{PAIRED}; {model}", (file, f"{model}: {better}"), (file, f"{model}: {worse}"))
+
+
+def masked(model, how):
+    """Test of changed test images against images as they are."""
+    complete = ("bmmc_subsets", f"{model}: rna + protein + image")
+    return Test(f"{PAIRED}; {model}", complete, ("bmmc_masked", f"{model}, images {how}"))
+
+
+DYNAMICS, STATIC = "MM dynamics", "MM dynamics, none"
+CLAIMS = {
+    "Han 2022: MM dynamics beats concatenation + LR": within(TABLES, "MM dynamics", "concat_lr"),
+    "Han 2022: it reaches an accuracy of .842 on ROSMAP": [
+        Test("ROSMAP, official split", ("rosmap_official", "MM dynamics"), (None, 0.842), "accuracy")
+    ],
+    "Han 2022, Wenderoth: gating features (FI) helps": within(ABLATED, "MM dynamics, FI only", STATIC),
+    "... beside MI": within(ABLATED, DYNAMICS, "MM dynamics, MI only"),
+    "Wenderoth: weighting modalities by confidence (MI) hurts (Han: it helps)": within(
+        ABLATED, STATIC, "MM dynamics, MI only"
+    ),
+    "... beside FI": within(ABLATED, "MM dynamics, FI only", DYNAMICS),
+    "Wenderoth: without images, plain LR beats the other concatenations": within(
+        TABLES, "concat_lr", CONCATENATIONS
+    ),
+    "Wenderoth: ... and every network": within(TABLES, "concat_lr", NETS),
+    "Wenderoth: HEALNet is the best network": within(TABLES, "HEALNet", ("MM dynamics", "MM static", "MCAT")),
+    "Wenderoth: static fusion beats dynamic": within(TABLES, "MM static", DYNAMICS)
+    + within([(PAIRED, "bmmc_images")], STATIC, DYNAMICS),
+    "Wenderoth: images help RNA + protein": [
+        subsets(model, "rna + protein + image", "rna + protein")
+        for model in (DYNAMICS, STATIC, "HEALNet", "MCAT", "concat_lr")
+    ],
+    "Wenderoth: images help RNA": [
+        subsets(model, "rna + image", "rna") for model in (DYNAMICS, STATIC, "HEALNet")
+    ],
+    "Wenderoth: RNA + images beats protein + images": [
+        subsets(model, "rna + image", "protein + image") for model in (DYNAMICS, STATIC)
+    ],
+    "Wenderoth: masked test images hurt a model trained with images": [
+        masked(model, "masked") for model in (DYNAMICS, STATIC, "HEALNet", "MCAT")
+    ],
+    "Wenderoth: ... to below one trained without": [
+        Test(f"{PAIRED}; {model}", ("bmmc_tables", model), ("bmmc_masked", f"{model}, images masked"))
+        for model in (DYNAMICS, STATIC)
+    ],
+    "Ours: images declared missing hurt less than masked ones": [
+        Test(
+            f"{PAIRED}; {model}",
+            ("bmmc_masked", f"{model}, images missing"),
+            ("bmmc_masked", f"{model}, images masked"),
+        )
+        for model in (DYNAMICS, STATIC, "HEALNet", "MCAT")
+    ],
+    "HEALNet: it beats early and late fusion": within(
+        TABLES, "HEALNet", ("concat_lr", *CONCATENATIONS, "late fusion, average", "late fusion, stacking")
+    ),
+    "HEALNet: skipping what is missing keeps it robust (half of the entries missing)": [
+        Test(
+            "handwritten digits",
+            ("handwritten_missing_0.5", "HEALNet"),
+            ("handwritten_missing_0.5", other),
+            "accuracy",
+        )
+        for other in ("concat_lr", "MM dynamics")
+    ],
+    "MCAT: co-attention beats concatenation": within(TABLES, "MCAT", ("concat_lr", "concat + NN")),
+}
+NOT_TESTED = {
+    "HEALNet, MCAT: they predict survival better": "survival is not in the data: classes only",
+    "MCAT: genes guide attention to tissue in whole slides": "there are no slides with genomics",
+    "Wenderoth: heat maps lie on the cells": "no masks of the cells to compare with; see the gallery",
+    "Wenderoth: results hold for new donors": "two donors here, three there: too few for a spread of donors",
+}
+
+
+@functools.cache
+def table(file):
+    """Scores of a results file, or None before its first run."""
+    path = RESULTS / f"{file}.csv"
+    return pd.read_csv(path, dtype={"fold": str}) if path.exists() else None
+
+
+def values(side, metric):
+    """Name and scores, by seed and fold, of the best estimator of one side; a number stands for itself."""
+    file, names = side
+    if file is None:
+        return "", names
+    scores = table(file)
+    if scores is None:
+        return None
+    names = (names,) if isinstance(names, str) else names
+    scores = scores[(scores["metric"] == metric) & scores["estimator"].isin(names)]
+    if scores.empty:
+        return None
+    best = scores.groupby("estimator")["value"].mean().idxmax()
+    return best, scores[scores["estimator"] == best].set_index(PAIR)["value"]
+
+
+def figure(numbers, *, sign=False):
+    """Mean ± standard deviation without leading zeros."""
+    if isinstance(numbers, float):
+        return short(numbers)
+    return f"{short(numbers.mean(), sign=sign)} ± {short(numbers.std())}"
+
+
+def short(number, *, sign=False):
+    """Three decimals, as in .912."""
+    return re.sub(r"(?<!\d)0\.", ".", f"{number:{'+' if sign else ''}.3f}")
+
+
+def verdict(difference):
+    """What a difference says, by its mean and its standard deviation."""
+    mean, spread = difference.mean(), difference.std()
+    if np.isnan(spread):
+        return "one figure only"
+    if abs(mean) <= spread or mean == 0:
+        return "within the spread"
+    return "holds" if mean > 0 else "does not"
+
+
+def rows():
+    """One row a claim and data set: claim, data, better, worse, difference, verdict."""
+    lines = []
+    for claim, tests in CLAIMS.items():
+        for number, test in enumerate(tests):
+            sides = values(test.better, test.metric), values(test.worse, test.metric)
+            if None in sides:
+                cells = ["", "", "", "not run yet"]
+            else:
+                (better, first), (worse, second) = sides
+                difference = first - second
+                metric = {"f1_macro": "macro-F1", "accuracy": "accuracy"}[test.metric]
+                cells = [
+                    f"{better} {figure(first)}",
+                    f"{worse} {figure(second)}".strip(),
+                    f"{figure(difference, sign=True)} {metric}",
+                    verdict(difference),
+                ]
+            lines.append([claim if number == 0 else "", test.data, *cells])
+    lines += [[claim, "", "", "", "", f"cannot be tested here: {why}"] for claim, why in NOT_TESTED.items()]
+    return lines
+
+
+def comparison(file):
+    """The table of a results file for the documentation, under its title."""
+    scores = table(file)
+    if scores is None:
+        return "Not run yet."
+    title = (RESULTS / f"{file}.md").read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    return f"**{title}**\n\n{comparison_table(scores, metrics=SHOWN, format='rst')}"
+
+
+def digits():
+    """Rows of the accuracies on the handwritten digits by estimator and rate, and the rates."""
+    parts = {rate: table(f"handwritten_missing_{rate:.1f}") for rate in (0.0, 0.3, 0.5, 0.7)}
+    parts = {rate: part[part["metric"] == "accuracy"] for rate, part in parts.items() if part is not None}
+    names = next(iter(parts.values()))["estimator"].unique()
+    return [
+        [name, *(figure(part.loc[part["estimator"] == name, "value"]) for part in parts.values())]
+        for name in names
+    ], [f"{rate:.0%} missing" for rate in parts]
+
+
+def markdown(header, lines):
+    """A table in markdown."""
+    lines = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def restructured(header, lines):
+    """A table in reStructuredText."""
+    text = [".. list-table::", "   :header-rows: 1", ""]
+    for line in [header, *lines]:
+        escaped = [re.sub(r"([\\*`_|])", r"\\\1", cell) for cell in line]
+        text += [f"   {'* ' if i == 0 else '  '}- {cell}".rstrip() for i, cell in enumerate(escaped)]
+    return "\n".join(text)
+
+
+def fill(text, name, block):
+    """Text of the README with the block of that name replaced."""
+    start, end = f"<!-- {name}: written by _pages.py -->", f"<!-- end of {name} -->"
+    before, _, rest = text.partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{README} must have the lines {start!r} and {end!r}.")
+    return f"{before}{start}\n\n{block}\n\n{end}{after}"
+
+
+def write(name, text):
+    """Write a part of the documentation."""
+    (RESULTS / f"{name}.rst").write_text(f"{text}\n", encoding="utf-8")
+
+
+def main():
+    """Fill the README and write the tables of the documentation."""
+    header = ["claim", "data", "claimed better", "than", "difference", "holds?"]
+    accuracies, rates = digits()
+    text = fill(README.read_text(encoding="utf-8"), "claims", markdown(header, rows()))
+    README.write_text(fill(text, "digits", markdown(["model", *rates], accuracies)), encoding="utf-8")
+    write("claims", restructured(header, rows()))
+    write("handwritten_missing", restructured(["model", *rates], accuracies))
+    for file in TABLES_SHOWN:
+        write(file, comparison(file))
+    print(markdown(header, rows()))
+
+
+if __name__ == "__main__":
+    main()
