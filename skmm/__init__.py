@@ -9,6 +9,7 @@ The house, in the order in which data flows through it:
 - `skmm.fusion`: the classifiers, one published model a file;
 - `skmm.metrics`: the scorers of the published tables;
 - `skmm.model_selection`: comparisons of models and of modalities, tables, plots, search spaces;
+- `skmm.inspection`: plots of what a fitted model looks at, and of what its parts are worth;
 - `skmm.testing`: the checks that every estimator here passes, for estimators of your own;
 - `skmm.exceptions`: the warnings and errors of the package.
 
@@ -26,6 +27,7 @@ _FOLDERS = (
     "datasets",
     "exceptions",
     "fusion",
+    "inspection",
     "metrics",
     "model_selection",
     "nn",

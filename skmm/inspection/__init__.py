@@ -1,0 +1,13 @@
+"""Displays of what a fitted fusion model looks at: features, modalities, attention, and its own parts."""
+
+from skmm.inspection._ablation_display import AblationDisplay
+from skmm.inspection._attention_display import AttentionDisplay
+from skmm.inspection._confidence_display import ModalityConfidenceDisplay
+from skmm.inspection._informativeness_display import FeatureInformativenessDisplay
+
+__all__ = [
+    "AblationDisplay",
+    "AttentionDisplay",
+    "FeatureInformativenessDisplay",
+    "ModalityConfidenceDisplay",
+]

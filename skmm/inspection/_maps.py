@@ -1,0 +1,108 @@
+"""Heat maps over images, in one scale."""
+
+import numpy as np
+
+from skmm._optional import import_optional
+from skmm.containers import read_rows
+from skmm.inspection._panels import plain_title, say, short
+
+_COLORS = "viridis"  # read alike with any colour vision, and in grey
+
+
+def displayable(image):
+    """An image as matplotlib draws it: floats in [0, 1], (height, width) or (height, width, 3 or 4)."""
+    image = np.asarray(image)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.dtype.kind in "iu" and image.dtype.itemsize == 1:
+        return image / np.iinfo(image.dtype).max
+    image = np.nan_to_num(image.astype(np.float64))
+    low, high = image.min(), image.max()
+    if image.dtype.kind == "f" and low >= 0 and 0.1 < high <= 1:
+        return image
+    return (image - low) / (high - low) if high > low else np.zeros_like(image)
+
+
+def grey(image):
+    """Brightness of a displayable image."""
+    return image if image.ndim == 2 else image[..., :3] @ np.array([0.299, 0.587, 0.114])
+
+
+def images_of(X, name, rows):
+    """Displayable images of some samples, or None for each where X holds no images."""
+    if X is None or X.kinds[name] != "image":
+        return [None] * len(rows)
+    values = read_rows(X[name], np.asarray(rows, dtype=np.intp))
+    return [displayable(value) for value in values]
+
+
+def map_limits(maps, limits=None):
+    """Lowest and highest colour of maps that are to be compared."""
+    if limits is not None:
+        low, high = limits
+        if not low < high:
+            raise ValueError(f"limits must be two numbers, the lower one first. Got {limits!r} instead.")
+        return float(low), float(high)
+    low, high = min(float(m.min()) for m in maps), max(float(m.max()) for m in maps)
+    if low == high:  # no contrast to show
+        low, high = low - 0.01, high + 0.01
+    return low, high
+
+
+def draw_image(ax, image):
+    """An image without its axes."""
+    ax.imshow(image, cmap="gray", vmin=0, vmax=1)
+    ax.set_axis_off()
+
+
+def draw_map(ax, heat, image, *, limits, alpha, patch_size=None):
+    """A heat map over the brightness of its image; cells of ``patch_size`` pixels may go beyond its edges."""
+    low, high = limits
+    if image is None:
+        ax.imshow(heat, cmap=_COLORS, vmin=low, vmax=high, interpolation="nearest")
+    else:
+        ax.imshow(grey(image), cmap="gray", vmin=0, vmax=1)
+        height, width = image.shape[:2]
+        rows, columns = heat.shape
+        covered = (height, width) if patch_size is None else (rows * patch_size, columns * patch_size)
+        extent = (-0.5, covered[1] - 0.5, covered[0] - 0.5, -0.5)
+        ax.imshow(
+            heat, cmap=_COLORS, vmin=low, vmax=high, alpha=alpha, extent=extent, interpolation="nearest"
+        )
+        ax.set_xlim(-0.5, width - 0.5)
+        ax.set_ylim(height - 0.5, -0.5)
+    ax.set_axis_off()
+
+
+def map_bar(axes, limits, label):
+    """A colour bar beside maps, in full colours, which the images under the maps only dim."""
+    colors = import_optional("matplotlib.colors", extra="explain")
+    cm = import_optional("matplotlib.cm", extra="explain")
+    scale = cm.ScalarMappable(colors.Normalize(*limits), cmap=_COLORS)
+    axes[0].figure.colorbar(scale, ax=axes, label=label, fraction=0.05, pad=0.02)
+
+
+def map_block(n_maps, n_rows):
+    """Panels of maps, and their inches."""
+    n_columns = max(n_maps, 1)
+    return n_rows * n_columns, n_columns, min(1.2 + 1.75 * n_columns, 15.0), 0.3 + 1.95 * n_rows
+
+
+def draw_maps(axes, name, maps, images, titles, *, label, originals, limits, alpha, patch_size=None):
+    """Maps of samples over their images, in one scale."""
+    if not maps or maps[0] is None:
+        say(axes[0], f"{short(name)}: no sample has it")
+        for panel in axes[1:]:
+            panel.set_axis_off()
+        return
+    limits = map_limits(maps, limits)
+    heats = axes[len(maps) :] if originals else axes
+    for panel, heat, image in zip(heats, maps, images, strict=True):
+        draw_map(panel, heat, image, limits=limits, alpha=alpha, patch_size=patch_size)
+    for panel, heat, image, title in zip(axes, heats, images, titles, strict=False):
+        if originals and image is None:
+            panel.set_axis_off()
+        elif originals:
+            draw_image(panel, image)
+        plain_title(heat if originals and image is None else panel, title)
+    map_bar(axes, limits, f"{label} ({short(name)})")

@@ -1,0 +1,82 @@
+"""From a fitted pipeline or search to the model inside it, and to the samples as that model sees them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from skmm.containers import ModalityDict, as_modality_dict
+
+_WITH = {
+    "feature_informativeness": "MMDynamicsClassifier",
+    "modality_confidence": "MMDynamicsClassifier",
+    "modality_proba": "MMDynamicsClassifier",
+    "attention_weights": "HEALNetClassifier or MCATClassifier",
+}
+
+
+class Seen(NamedTuple):
+    """A model, what it is handed, and the modalities whose feature names were lost before it."""
+
+    model: object
+    X: ModalityDict
+    unnamed: frozenset
+
+
+def _names_of(X):
+    """Feature names by modality, of those that have some."""
+    return {name: names for name, names in X.feature_names.items() if names is not None}
+
+
+def _apply(step, X):
+    """Transform by one step; a bare table keeps its names where the step tells what became of them."""
+    names_in = getattr(step, "feature_names_in_", None)
+    out = step.transform(X)
+    if isinstance(out, Mapping) or hasattr(out, "columns") or not hasattr(step, "get_feature_names_out"):
+        return out
+    try:
+        names = step.get_feature_names_out(names_in)
+    except (AttributeError, ValueError, NotImplementedError):
+        return out
+    is_named = names_in is not None or isinstance(X, Mapping)  # else scikit-learn makes names up
+    fits = is_named and getattr(out, "ndim", 0) == 2 and len(names) == out.shape[1]
+    return ModalityDict({"x": out}, kinds={"x": "table"}, feature_names={"x": names}) if fits else out
+
+
+def seen_by_model(estimator, X, methods, who):
+    """The model in an estimator that has ``methods``, and X as it reaches it; raises where there is none."""
+    before = {}
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            check_is_fitted(estimator)
+            given = as_modality_dict(X)
+            before = {**before, **_names_of(given)}
+            for _, step in estimator.steps[:-1]:
+                if step is not None and hasattr(step, "transform"):  # neither "passthrough" nor a sampler
+                    X = _apply(step, X)
+            estimator = estimator.steps[-1][1]
+        else:
+            break
+    absent = [method for method in methods if not hasattr(estimator, method)]
+    if absent:
+        if hasattr(estimator, "estimator") and not hasattr(estimator, "predict_proba"):
+            raise NotFittedError(f"{type(estimator).__name__} is not fitted yet. Call fit first.")
+        raise ValueError(
+            f"{who} needs an estimator with the method {absent[0]}, as {_WITH[absent[0]]} has, alone, as the "
+            f"last step of a Pipeline, or in a search. Got {type(estimator).__name__} instead."
+        )
+    check_is_fitted(estimator)
+    schema = getattr(estimator, "schema_", None)
+    X = as_modality_dict(X, kinds=getattr(schema, "kinds", None))
+    after = _names_of(X)
+    if schema is not None:  # names of fit, where new data have none
+        fitted = {
+            k: v for k, v in schema.feature_names.items() if v is not None and k in X and k not in after
+        }
+        X = ModalityDict(X, feature_names=fitted) if fitted else X
+        after |= fitted
+    unnamed = {name for name in before if name in X and name not in after and X.kinds[name] == "table"}
+    return Seen(estimator, X, frozenset(unnamed))

@@ -1,0 +1,104 @@
+"""What the tests of displays share: figures are closed, and a model whose informativeness is known."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from skmm import ModalityDict
+from skmm.containers import validate_modalities
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Close what a test has drawn."""
+    yield
+    plt.close("all")
+
+
+class Known(ClassifierMixin, BaseEstimator):
+    """A model that finds each value as informative as it is, and looks where it is."""
+
+    def fit(self, X, y):
+        """Remember the modalities."""
+        validate_modalities(self, X, reset=True, accept=("table", "image"))
+        self.classes_ = np.unique(y)
+        return self
+
+    def feature_informativeness(self, X):
+        """The values; zeros where missing."""
+        X = validate_modalities(self, X, reset=False, accept=("table", "image"))
+        return {name: _zeroed(X, name) for name in X}
+
+    attention_weights = feature_informativeness
+
+    def modality_confidence(self, X):
+        """The first column of each table."""
+        return {name: values[:, 0] for name, values in self.feature_informativeness(X).items()}
+
+    def modality_proba(self, X):
+        """The second column of each table, as the probability of the first of two classes."""
+        found = self.feature_informativeness(X)
+        return {name: np.stack([v[:, 1], 1 - v[:, 1]], axis=1) for name, v in found.items()}
+
+
+def _zeroed(X, name):
+    """Values of a modality, zero where it is missing."""
+    values = np.array(X[name], dtype=float)
+    values[~X.is_present(name)] = 0
+    return values
+
+
+@pytest.fixture
+def known():
+    """The model, not fitted."""
+    return Known()
+
+
+@pytest.fixture
+def mixed():
+    """X and y: six samples, two tables and 4 x 6 images; rows 1 and 4 lack "rna", 0 and 3 the image."""
+    rng = np.random.default_rng(0)
+    X = ModalityDict(
+        {
+            "rna": rng.uniform(size=(6, 5)),
+            "clinical": rng.uniform(size=(6, 2)),
+            "scan": rng.uniform(size=(6, 4, 6)),
+        },
+        present={"rna": np.arange(6) % 3 != 1, "scan": np.arange(6) % 3 != 0},
+        feature_names={"rna": ["GAPDH", "TP53", "KRAS", "MYC", "EGFR"], "clinical": ["age", "$dose$"]},
+    )
+    return X, np.array(["a", "b", "b", "a", "a", "b"])
+
+
+def row_labels(axes):
+    """Names at the left, from top to bottom."""
+    return [label.get_text() for label in axes.get_yticklabels()]
+
+
+def means_drawn(axes):
+    """Positions of the mean markers, from top to bottom."""
+    return np.concatenate([container.lines[0].get_xdata(orig=False) for container in axes.containers])
+
+
+def half_bars(axes):
+    """Half the lengths of the error bars, from top to bottom."""
+    return np.concatenate(
+        [
+            [(segment[1, 0] - segment[0, 0]) / 2 for segment in container.lines[2][0].get_segments()]
+            for container in axes.containers
+        ]
+    )
+
+
+def map_of(axes):
+    """The heat map that is drawn last on an Axes."""
+    return np.asarray(axes.images[-1].get_array())
+
+
+@pytest.fixture
+def drawn():
+    """Functions that read a plot."""
+    from types import SimpleNamespace
+
+    return SimpleNamespace(labels=row_labels, means=means_drawn, half_bars=half_bars, map=map_of)
