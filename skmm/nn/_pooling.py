@@ -10,8 +10,8 @@ from skmm.nn._masking import masked_softmax
 class GatedAttentionPooling(nn.Module):
     """Weighted mean of a sample's tokens, with the weights of gated attention (Ilse et al. 2018).
 
-    The score of token x is s = c (tanh(A x + a) * sigmoid(B x + b)) + c0, the weights are the softmax of the
-    scores over the sample's tokens.
+    The score of token x is s = c (tanh(A x + a) * sigmoid(B x + b)), the weights are the softmax of the
+    scores over the sample's tokens, which a bias would not change.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class GatedAttentionPooling(nn.Module):
         super().__init__()
         self.content = nn.Linear(width, hidden)
         self.gate = nn.Linear(width, hidden)
-        self.score = nn.Linear(hidden, 1)
+        self.score = nn.Linear(hidden, 1, bias=False)
         self.dropout = Dropout(dropout)
 
     def forward(self, tokens, mask=None):

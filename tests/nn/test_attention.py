@@ -110,7 +110,7 @@ def test_pooling_by_hand():
     """Weights are the softmax of c (tanh(A x) sigmoid(B x)), and the pooled vector is the weighted mean."""
     pooling = GatedAttentionPooling(1, 1)
     with torch.no_grad():
-        for parameter, value in zip(pooling.parameters(), (1, 0.5, 2, -1, 3, 7), strict=True):
+        for parameter, value in zip(pooling.parameters(), (1, 0.5, 2, -1, 3), strict=True):
             parameter.fill_(value)
     tokens = [0.3, -1.2, 2.0]
     scores = [3 * math.tanh(x + 0.5) / (1 + math.exp(-(2 * x - 1))) for x in tokens]

@@ -1,0 +1,158 @@
+"""The time of a fit of MCAT against a hand-written PyTorch loop of the same maths.
+
+The loop is made of torch's own layers (MultiheadAttention, TransformerEncoderLayer), pads the bags of a
+batch, and has Adam with its defaults. Ratios of process times of steady-state epochs, one thread, alternating pairs,
+on bags beside a table, and on two tables.
+"""
+
+import time
+
+import numpy as np
+import torch
+from _common import RESULTS
+from speed_training import WARM_UP, Clock
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
+
+from skmm import BagArray
+from skmm.fusion import MCATClassifier
+
+N_CLASSES, BATCH_SIZE, N_EPOCHS = 5, 32, 2
+GROUPS = {"table": 8, "other": 16}
+WIDTH, SHARE = 128, 0.25
+
+
+class Summary(nn.Module):
+    """Set transformer, gated attention pooling, one layer."""
+
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(WIDTH, 8, 2 * WIDTH, SHARE, batch_first=True)
+        self.transformer = nn.TransformerEncoder(layer, 2)
+        self.content = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Tanh(), nn.Dropout(SHARE))
+        self.gate = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Sigmoid(), nn.Dropout(SHARE))
+        self.score = nn.Linear(WIDTH, 1)
+        self.rho = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Dropout(SHARE))
+
+    def forward(self, tokens):
+        """One vector a sample."""
+        tokens = self.transformer(tokens)
+        weights = self.score(self.content(tokens) * self.gate(tokens)).softmax(dim=1)
+        return self.rho((weights * tokens).sum(dim=1))
+
+
+def net_of_group(n_features):
+    """A net of two layers, the self-normalizing one of a group of columns."""
+    layers = (nn.Linear(n_features, WIDTH), nn.ELU(), nn.AlphaDropout(SHARE))
+    return nn.Sequential(*layers, nn.Linear(WIDTH, WIDTH), nn.ELU(), nn.AlphaDropout(SHARE))
+
+
+class ByHand(nn.Module):
+    """MCAT as one would write it down: torch's layers, functions and losses."""
+
+    def __init__(self, n_features, n_other, *, bags):
+        super().__init__()
+        self.bags = bags
+        self.sizes = [len(part) for part in np.array_split(np.arange(n_features), GROUPS["table"])]
+        self.groups = nn.ModuleList(net_of_group(size) for size in self.sizes)
+        self.other_sizes = [len(part) for part in np.array_split(np.arange(n_other), GROUPS["other"])]
+        sizes = [n_other] if bags else self.other_sizes
+        self.embed = nn.ModuleList(
+            nn.Sequential(nn.Linear(size, WIDTH), nn.ReLU(), nn.Dropout(SHARE)) for size in sizes
+        )
+        self.co_attention = nn.MultiheadAttention(WIDTH, 1, batch_first=True)
+        self.query_summary, self.summary = Summary(), Summary()
+        self.fuse = nn.Sequential(nn.Linear(2 * WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU())
+        self.classifier = nn.Linear(WIDTH, N_CLASSES)
+
+    def forward(self, table, other, padding):
+        """The logits of a batch."""
+        columns = zip(table.split(self.sizes, dim=1), self.groups, strict=True)
+        query = torch.stack([net(part) for part, net in columns], dim=1)
+        if self.bags:
+            instances = self.embed[0](other)
+        else:
+            columns = zip(other.split(self.other_sizes, dim=1), self.embed, strict=True)
+            instances = torch.stack([net(part) for part, net in columns], dim=1)
+        found, _ = self.co_attention(
+            query, instances, instances, key_padding_mask=padding, need_weights=False
+        )
+        return self.classifier(self.fuse(torch.cat([self.summary(found), self.query_summary(query)], dim=1)))
+
+
+def by_hand(table, other, y):
+    """Seconds of the epochs of a hand-written loop."""
+    bags = isinstance(other, list)
+    table, labels = torch.from_numpy(table), torch.from_numpy(y)
+    other = [torch.from_numpy(bag) for bag in other] if bags else torch.from_numpy(other)
+    model = ByHand(table.shape[1], other[0].shape[-1], bags=bags).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-4, weight_decay=1e-5)
+    for epoch in range(WARM_UP + N_EPOCHS):
+        if epoch == WARM_UP:
+            start = time.process_time()
+        for rows in torch.randperm(len(y)).split(BATCH_SIZE):
+            chosen, padding = other[rows] if not bags else None, None
+            if bags:
+                pieces = [other[row] for row in rows]
+                chosen = pad_sequence(pieces, batch_first=True)
+                lengths = torch.tensor([len(piece) for piece in pieces])
+                padding = torch.arange(chosen.shape[1]) >= lengths[:, None]
+            optimizer.zero_grad()
+            loss = cross_entropy(model(table[rows], chosen, padding), labels[rows])
+            loss.backward()
+            optimizer.step()
+            loss.item()
+    return time.process_time() - start
+
+
+def by_skmm(table, other, y):
+    """Seconds of the epochs of a fit."""
+    X = {"table": table, "other": BagArray.from_list(other) if isinstance(other, list) else other}
+    model = MCATClassifier(
+        WIDTH,
+        query="table",
+        feature_groups=GROUPS if other is X["other"] else {"table": GROUPS["table"]},
+        dropout=SHARE,
+        query_dropout=SHARE,
+        optimizer="adam",
+        lr=2e-4,
+        weight_decay=1e-5,
+        class_weight=None,
+        max_epochs=WARM_UP + N_EPOCHS,
+        batch_size=BATCH_SIZE,
+        callbacks=[("clock", Clock())],
+        random_state=0,
+    ).fit(X, y)
+    times = dict(model.net_.callbacks_)["clock"].times_
+    return times[-1] - times[WARM_UP - 1]
+
+
+def main():
+    """Prints and writes the ratios."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    n_samples = 256
+    y = rng.integers(N_CLASSES, size=n_samples)
+    table = rng.normal(size=(n_samples, 400)).astype(np.float32)
+    bags = [rng.normal(size=(rng.integers(20, 61), 256)).astype(np.float32) for _ in range(n_samples)]
+    cases = {
+        "256 x (400 in 8 groups + bags of 20 to 60 x 256), hidden 128, batch 32": bags,
+        "256 x (400 in 8 groups + 1000 in 16 groups), hidden 128, batch 32": rng.normal(
+            size=(n_samples, 1000)
+        ).astype(np.float32),
+    }
+    lines = []
+    for name, other in cases.items():
+        ratios = [by_skmm(table, other, y) / by_hand(table, other, y) for _ in range(5)]
+        low, median, high = np.percentile(ratios, [25, 50, 75])
+        lines.append(
+            f"{name}: {median:.2f} of the hand-written loop's time (quartiles {low:.2f} to {high:.2f})"
+        )
+        print(lines[-1], flush=True)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "speed_mcat.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

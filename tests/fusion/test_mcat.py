@@ -1,0 +1,529 @@
+"""MCAT: the query guides the attention, pooling counts, samples are independent, what is missing is mute."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from skmm import BagArray, ModalityDict
+from skmm._training._net import FusionLoss
+from skmm.fusion import MCATClassifier
+from skmm.fusion._mcat_network import BilinearFusion, CoAttention, EncoderLayer, MCATModule, SetSummary
+from skmm.nn import (
+    AlphaDropout,
+    Bag,
+    BagTokens,
+    Dropout,
+    FusionOutput,
+    GroupTokens,
+    PatchTokens,
+    VectorTokens,
+)
+
+OPTIONS = {
+    "n_layers": 2,
+    "n_heads": 2,
+    "dropout": 0.0,
+    "query_dropout": 0.0,
+    "fusion": "concat",
+    "missing": "neutral",
+}
+ALL = torch.ones(4, 3, dtype=torch.bool)
+
+
+@pytest.fixture(autouse=True)
+def keep_torch_state():
+    """Give torch's global state back as it was: layers are made with it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def _tokenizers():
+    """Return tokenizers of a bag, an image and a table in three signatures, two of which share a column."""
+    return {
+        "bag": BagTokens(VectorTokens(3)),
+        "image": PatchTokens((1, 4, 4), 2),
+        "rna": GroupTokens([[0, 1], [1, 2, 3], [4]], 8),
+    }
+
+
+def _module(query="rna", tokenizers=None, **params):
+    """Return a network in evaluation with random parameters, biases and neutral vectors too."""
+    tokenizers = _tokenizers() if tokenizers is None else tokenizers
+    module = MCATModule(tokenizers, query, 3, 8, **{**OPTIONS, **params}).double().eval()
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return module
+
+
+def _without_gradient(module, inputs, present):
+    """Return the names of parameters that the loss of a batch does not depend on."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.ndim == 1:
+                parameter.abs_()  # some of the ReLUs after biases that are positive let something through
+    FusionLoss()(module(inputs, present), torch.arange(len(present)) % 3).backward()
+    return [name for name, p in module.named_parameters() if p.grad is None or p.grad.abs().max() < 1e-12]
+
+
+def _bag(lengths, seed=0):
+    """Return bags of some lengths."""
+    rng = np.random.default_rng(seed)
+    offsets = torch.tensor([0, *np.cumsum(lengths)])
+    return Bag(torch.tensor(rng.normal(size=(int(offsets[-1]), 3))), offsets)
+
+
+def _inputs(lengths=(2, 5, 1, 3), seed=0):
+    """Return a batch of bags, images and tables."""
+    rng = np.random.default_rng(seed)
+    n_samples = len(lengths)
+    return {
+        "bag": _bag(lengths, seed),
+        "image": torch.tensor(rng.random((n_samples, 1, 4, 4))),
+        "rna": torch.tensor(rng.normal(size=(n_samples, 5))),
+    }
+
+
+def _rows(inputs, rows):
+    """Return some samples of a batch."""
+    bag = inputs["bag"]
+    pieces = [bag.values[bag.offsets[row] : bag.offsets[row + 1]] for row in rows]
+    offsets = torch.tensor([0, *np.cumsum([len(piece) for piece in pieces])])
+    rest = {name: inputs[name][rows] for name in ("image", "rna")}
+    return {"bag": Bag(torch.cat(pieces), offsets), **rest}
+
+
+def _close(first, second):
+    """Assert equality to rounding."""
+    torch.testing.assert_close(first, second, rtol=0, atol=1e-12)
+
+
+def _data(n_samples=60, missing=0.0):
+    """Return a table with named columns and ids, bags, and labels that need both."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n_samples) % 4
+    rna = rng.normal(size=(n_samples, 6))
+    rna[:, 0] += 4 * (y // 2)
+    bags = [rng.normal(size=(rng.integers(2, 7), 3)) for _ in range(n_samples)]
+    for label, bag in zip(y, bags, strict=True):
+        bag[0, 0] += 8 * (label % 2)
+    present = {"rna": rng.random(n_samples) >= missing, "slide": rng.random(n_samples) >= missing}
+    present["slide"] |= ~present["rna"]
+    index = [f"patient {number}" for number in range(n_samples)]
+    table = pd.DataFrame(rna, columns=list("abcdef"), index=index)
+    kept = [bag if seen else bag[:0] for bag, seen in zip(bags, present["slide"], strict=True)]
+    data = {"rna": table, "slide": BagArray.from_list(kept)}
+    return ModalityDict(data, present={"rna": present["rna"]}), y
+
+
+SIGNATURES = {"rna": {"growth": ["a", "b"], "repair": ["b", "c", "d"], "immune": ["e", "f"]}}
+
+
+def _fitted(X, y, **params):
+    """Return a small fitted classifier."""
+    options = {"feature_groups": SIGNATURES, "max_epochs": 3, "lr": 1e-3, "random_state": 0, **params}
+    return MCATClassifier(8, **options).fit(X, y)
+
+
+def test_co_attention_is_that_of_the_formula():
+    """Without keys of instances it gives softmax((Q q) (K h) / sqrt(E)) and O of the averaged values."""
+    layer = CoAttention(4).double()
+    query, instances = (
+        torch.randn(1, 2, 4, dtype=torch.float64),
+        torch.randn(1, 3, 4, dtype=torch.float64),
+    )
+
+    found, weights = layer(query, instances)
+
+    scores = layer.to_query(query) @ layer.to_key(instances).transpose(1, 2) / 2
+    _close(weights, scores.softmax(dim=2))
+    _close(found, layer.to_out(scores.softmax(dim=2) @ layer.to_value(instances)))
+
+
+def test_encoder_layer_is_that_of_torch():
+    """A layer of the set transformer gives what torch's own gives with the same weights, masked or not."""
+    ours = EncoderLayer(8, 2, 0.0, lone=False).double()
+    theirs = torch.nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True, dtype=torch.float64)
+    pairs = {
+        "self_attn.in_proj_": ours.to_query_key_value,
+        "self_attn.out_proj.": ours.to_out,
+        "linear1.": ours.widen,
+        "linear2.": ours.narrow,
+        "norm1.": ours.norm_attention,
+        "norm2.": ours.norm,
+    }
+    state = {
+        f"{name}{part}": getattr(layer, part) for name, layer in pairs.items() for part in ("weight", "bias")
+    }
+    theirs.load_state_dict(state)
+    x = torch.randn(2, 4, 8, dtype=torch.float64)
+    mask = torch.tensor([[True, True, True, True], [True, True, False, False]])
+
+    _close(ours(x), theirs(x))
+    _close(ours(x, mask)[mask], theirs(x, src_key_padding_mask=~mask)[mask])
+
+
+def test_bilinear_fusion_is_that_of_the_formula():
+    """Gated vectors with a 1 appended are multiplied pairwise with that of the query."""
+    fuse = BilinearFusion(3, 8, 0.0).double().eval()
+    query, *others = torch.randn(3, 2, 8, dtype=torch.float64)
+
+    def narrow(gate, x, other):
+        """Return a gated vector."""
+        z = torch.sigmoid(gate.gate(torch.cat([other, query], dim=1)))
+        mixed = torch.relu(gate.mix(z * torch.relu(gate.reduce(x))))
+        return torch.cat([mixed, torch.ones(2, 1, dtype=torch.float64)], dim=1)
+
+    products = [
+        torch.einsum(
+            "bi,bj->bij", narrow(fuse.other_gates[k], other, other), narrow(fuse.query_gates[k], query, other)
+        )
+        for k, other in enumerate(others)
+    ]
+    expected = fuse.layers(torch.cat([product.flatten(1) for product in products], dim=1))
+
+    _close(fuse(query, others), expected)
+    assert products[0].shape == (2, 5, 5)
+
+
+@pytest.mark.parametrize("query", ["rna", "bag", "image"])
+def test_a_sample_does_not_depend_on_its_batch(query):
+    """Other samples of a batch change nothing, be their bags larger or smaller; nor does being alone."""
+    module, inputs = _module(query), _inputs()
+    output = module(inputs, ALL, attention="mean")
+    changed = _rows({**_inputs(seed=1), "bag": _bag((9, 1, 2, 30), seed=1)}, [0, 1, 2, 3])
+    mixed = {
+        "bag": Bag(
+            torch.cat([inputs["bag"].values[:8], changed["bag"].values[-30:]]), torch.tensor([0, 2, 7, 8, 38])
+        ),
+        **{name: torch.cat([inputs[name][:3], changed[name][3:]]) for name in ("image", "rna")},
+    }
+
+    among_others = module(mixed, ALL, attention="mean")
+
+    _close(among_others.logits[:3], output.logits[:3])
+    assert (among_others.logits[3] - output.logits[3]).abs().max() > 1e-3
+    for row in range(4):
+        alone = module(_rows(inputs, [row]), ALL[:1], attention="mean")
+        _close(alone.logits[0], output.logits[row])
+        for name, weights in alone.informativeness.items():
+            _close(weights[0], output.informativeness[name][row, : weights.shape[1]])
+
+
+def test_the_query_guides_the_co_attention():
+    """Another query changes where the others are looked at; its own pooling follows it alone."""
+    module, inputs = _module(), _inputs()
+    before = module(inputs, ALL, attention="full").informativeness
+    shuffled = {**inputs, "rna": inputs["rna"].roll(1, dims=0)}
+
+    after = module(shuffled, ALL, attention="full").informativeness
+
+    for name in ("bag", "image"):
+        assert (before[name] - after[name]).abs().amax(dim=(1, 2))[[0, 1, 3]].min() > 1e-4
+    _close(after["rna"], before["rna"].roll(1, dims=0))
+
+
+def test_tokens_of_the_query_look_at_different_instances():
+    """Each signature has weights of its own, which depend on its columns alone."""
+    module, inputs = _module(), _inputs()
+    changed = {**inputs, "rna": inputs["rna"] + torch.tensor([0.0, 0.0, 0.0, 0.0, 2.0])}
+
+    before = module(inputs, ALL, attention="full").informativeness["image"]
+    after = module(changed, ALL, attention="full").informativeness["image"]
+
+    _close(after[:, :2], before[:, :2])  # the last column is in the third signature only
+    assert (after[:, 2] - before[:, 2]).abs().max() > 1e-3
+    assert (before[:, 0] - before[:, 1]).abs().max() > 1e-3
+
+
+def test_order_of_instances_and_of_batches_of_bags():
+    """Instances of a bag in another order give the same answer, and their weights in that order."""
+    module, inputs = _module(), _inputs((5, 5, 5, 5))
+    order = torch.tensor([3, 1, 4, 0, 2])
+    values = inputs["bag"].values.unflatten(0, (4, 5))[:, order].flatten(0, 1)
+
+    before = module(inputs, ALL, attention="mean")
+    after = module({**inputs, "bag": Bag(values, inputs["bag"].offsets)}, ALL, attention="mean")
+
+    _close(after.logits, before.logits)
+    _close(after.informativeness["bag"], before.informativeness["bag"][:, order])
+
+
+def test_pooling_is_used():
+    """The scores of the pooling change the answer, and weigh the tokens in it."""
+    summary = SetSummary(4, 1, 2, 0.0, lone=False).double().eval()
+    tokens = torch.randn(2, 3, 4, dtype=torch.float64)
+    before, _ = summary(tokens)
+    with torch.no_grad():
+        summary.pooling.score.weight.mul_(50)
+
+    after, weights = summary(tokens)
+
+    assert (after - before).abs().max() > 1e-3
+    _close(
+        after, torch.relu(summary.affine((weights[:, :, None] * summary.transformer[0](tokens)).sum(dim=1)))
+    )
+
+
+LONE = {
+    "bag": BagTokens(VectorTokens(3)),
+    "image": PatchTokens((1, 4, 4), 8),
+    "rna": GroupTokens([[0, 1, 2, 3, 4]], 8),
+}
+
+
+@pytest.mark.parametrize("fusion", ["concat", "bilinear"])
+@pytest.mark.parametrize("missing", ["neutral", "zero"])
+@pytest.mark.parametrize(
+    ("query", "lone"), [("rna", False), ("bag", False), ("image", False), ("rna", True), ("bag", True)]
+)
+def test_every_parameter_has_a_gradient(query, lone, fusion, missing):
+    """Nothing is computed in vain, with lone tokens neither: where modalities are missing, all learn."""
+    module = _module(query, LONE if lone else None, fusion=fusion, missing=missing)
+    present = [[True, True, True], [False, True, True], [True, False, True], [True, True, False]]
+
+    assert not _without_gradient(module, _inputs((2, 0, 4, 3) * 6), torch.tensor(present * 6))
+
+
+def test_one_modality_alone():
+    """Its tokens go through a set transformer and the pooling; every parameter has a gradient."""
+    tokenizers = {"bag": BagTokens(VectorTokens(3))}
+    module = _module("bag", tokenizers)
+    inputs = {"bag": _bag((2, 5, 1, 3))}
+    output = module(inputs, ALL[:, :1], attention="mean")
+
+    assert not _without_gradient(module, inputs, ALL[:, :1])
+    _close(output.informativeness["bag"].sum(dim=1), torch.ones(4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("missing", ["neutral", "zero"])
+@pytest.mark.parametrize("name", ["bag", "image", "rna"])
+def test_what_is_missing_has_no_influence(name, missing):
+    """Whatever stands in the place of a missing modality, query or not, the answer is the same and finite."""
+    module, inputs = _module(missing=missing), _inputs()
+    present = ALL.clone()
+    present[[1, 2], list(inputs).index(name)] = False
+    other = _inputs(seed=5)
+    replaced = {**inputs, name: other[name]}
+    before, after = (module(x, present, attention="full") for x in (inputs, replaced))
+
+    _close(after.logits[1:3], before.logits[1:3])
+    assert (after.logits[0] - before.logits[0]).abs().max() > 1e-4
+    assert not before.informativeness[name][1:3].any()
+    others = [weights for key, weights in before.informativeness.items() if key not in {name, "rna"}]
+    for weights in others:
+        _close(weights.sum(dim=2), torch.ones(4, 3, dtype=torch.float64))
+
+
+def test_a_missing_query_is_asked_for_by_one_learned_token():
+    """Where the query is missing, what is asked depends on a learned token, and not on its nets."""
+    module, inputs = _module(), _inputs()
+    present = ALL.clone()
+    present[0, 2] = False
+
+    def look():
+        """Return the weights of the image's patches."""
+        return module(inputs, present, attention="full").informativeness["image"]
+
+    before = look()
+    with torch.no_grad():
+        module.neutral_token.add_(1.0)
+    token_changed = look()
+    with torch.no_grad():
+        module.embed_query.second.weight.mul_(2)
+    net_changed = look()
+
+    assert (token_changed[0] - before[0]).abs().max() > 1e-4
+    _close(token_changed[1:], before[1:])
+    _close(net_changed[0], token_changed[0])
+    assert (net_changed[1:] - token_changed[1:]).abs().max() > 1e-4
+    _close(before[0], before[0, :1].expand(3, -1))
+
+
+@pytest.mark.parametrize("query", ["rna", "bag"])
+def test_batches_without_any_modality_or_instance(query):
+    """Samples that have nothing, a batch of empty bags among them, give finite answers."""
+    module = _module(query)
+    inputs = {
+        **_inputs(),
+        "bag": Bag(torch.zeros(0, 3, dtype=torch.float64), torch.zeros(5, dtype=torch.int64)),
+    }
+
+    output = module(inputs, torch.zeros(4, 3, dtype=torch.bool), attention="full")
+
+    assert output.logits.isfinite().all()
+    assert not any(weights.any() for weights in output.informativeness.values())
+
+
+def test_dropout_is_what_was_asked_for():
+    """Every dropout has the share that was asked for, those of the query their own; without it none draws."""
+    module = _module(dropout=0.5, query_dropout=0.125, fusion="bilinear")
+    dropouts = [layer for layer in module.modules() if isinstance(layer, Dropout)]
+    alpha = [layer for layer in dropouts if isinstance(layer, AlphaDropout)]
+
+    assert [layer.p for layer in alpha] == [0.125]
+    assert {layer.p for layer in dropouts if layer not in alpha} == {0.5}
+    assert not any(type(layer).__module__ == "torch.nn.modules.dropout" for layer in module.modules())
+    inputs, quiet = _inputs(), _module().train()
+    _close(quiet(inputs, ALL).logits, quiet(inputs, ALL).logits)
+    noisy = module.train()
+    assert (noisy(inputs, ALL).logits - noisy(inputs, ALL).logits).abs().max() > 1e-3
+
+
+def test_forward_returns_what_the_base_wants():
+    """In training nothing is kept of the attention; the fused vector has the width asked for."""
+    output = _module().train()(_inputs(), ALL)
+
+    assert isinstance(output, FusionOutput)
+    assert output.informativeness == {}
+    assert output.fused.shape == (4, 8)
+
+
+def test_learns_from_table_and_bag_together():
+    """Labels that need both modalities are learned, and the instance that tells has most of the weight."""
+    X, y = _data(240)
+    options = {"feature_groups": {"rna": 3}, "max_epochs": 25, "lr": 2e-3, "random_state": 0}
+    model = MCATClassifier(16, query="rna", **options).fit(X[:160], y[:160])
+    weights = model.attention_weights(X[160:])["slide"]
+    telling = np.array([bag[0] * len(bag) for bag, label in zip(weights, y[160:], strict=True) if label % 2])
+
+    assert model.score(X[160:], y[160:]) > 0.8
+    assert np.median(telling) > 1.2
+
+
+def test_default_query_and_names_of_tokens():
+    """The first table guides unless another is named; tokens are called as their groups or columns."""
+    X, y = _data()
+    assert _fitted(X, y).query_ == "rna"
+    assert _fitted(X, y, query="slide").query_ == "slide"
+    bags = X[["slide"]]
+    assert _fitted(bags, y, feature_groups=2).query_ == "slide"
+    two = ModalityDict({"b": X["rna"], "a": X["rna"]})
+    assert _fitted(two, y, feature_groups=2).query_ == "a"
+    named = _fitted(X, y).token_names_
+    columns = _fitted(X, y, query="slide", tokenization="feature").token_names_
+
+    assert named == {"rna": ["growth", "repair", "immune"]}
+    assert columns == {"rna": list("abcdef")}
+
+
+def test_unknown_query():
+    """A query that is no modality, or that no sample of fit has, is refused by name."""
+    X, y = _data()
+    with pytest.raises(ValueError, match=r"query.*'protein'"):
+        _fitted(X, y, query="protein")
+    with pytest.raises(ValueError, match="'query' parameter"):
+        _fitted(X, y, query=3)
+
+
+def test_groups_with_unknown_columns():
+    """They are named, with the group and the modality."""
+    X, y = _data()
+    with pytest.raises(ValueError, match=r"repair.*'rna'.*'zz'"):
+        _fitted(X, y, feature_groups={"rna": {"growth": ["a"], "repair": ["b", "zz"]}})
+
+
+def test_bilinear_fusion_of_one_modality():
+    """It is refused with what to use instead."""
+    X, y = _data()
+    with pytest.raises(ValueError, match="fusion='concat'"):
+        _fitted(X[["rna"]], y, fusion="bilinear")
+
+
+def test_forms_of_the_attention_weights():
+    """Tables give frames with names and ids, bags one weight an instance; each sums to 1 or is missing."""
+    X, y = _data(missing=0.3)
+    model = _fitted(X, y)
+    weights, by_token = model.attention_weights(X), model.attention_weights(X, average=False)
+    lengths = X["slide"].lengths
+
+    assert list(weights) == ["rna", "slide"]
+    assert list(weights["rna"]) == ["growth", "repair", "immune"]
+    assert weights["rna"].index.equals(X.index)
+    np.testing.assert_allclose(weights["rna"].sum(axis=1), X.is_present("rna"), atol=1e-6)
+    assert isinstance(weights["slide"], BagArray)
+    np.testing.assert_array_equal(weights["slide"].lengths, lengths)
+    sums = [bag.sum() for bag in weights["slide"]]
+    np.testing.assert_allclose(sums, X.is_present("slide"), atol=1e-6)
+    pd.testing.assert_frame_equal(by_token["rna"], weights["rna"])
+    row = int(np.flatnonzero(X.present.all(axis=1))[0])
+    assert by_token["slide"][row].shape == (lengths[row], 3)
+    np.testing.assert_allclose(by_token["slide"][row].sum(axis=0), 1, atol=1e-6)
+    without_query = int(np.flatnonzero(~X.is_present("rna"))[0])
+    np.testing.assert_allclose(np.ptp(by_token["slide"][without_query], axis=1), 0, atol=1e-7)
+
+
+def test_attention_weights_of_images_and_volumes():
+    """They lie on the grid of patches, by token with the tokens of the query after the samples."""
+    rng = np.random.default_rng(0)
+    y = np.arange(20) % 2
+    X = ModalityDict(
+        {
+            "bag": BagArray.from_list([rng.random((n % 3 + 1, 8, 4)) for n in range(20)]),
+            "image": rng.random((20, 12, 8, 3)),
+            "rna": rng.normal(size=(20, 6)),
+            "volume": rng.random((20, 4, 4, 8, 1)),
+        },
+        kinds={"bag": "bag", "image": "image", "rna": "table", "volume": "volume"},
+    )
+    options = {"feature_groups": 3, "patch_size": 4, "max_epochs": 1, "random_state": 0}
+    model = MCATClassifier(8, **options).fit(X, y)
+    weights, by_token = model.attention_weights(X), model.attention_weights(X, average=False)
+    asked_by_bag = MCATClassifier(8, query="bag", **options).fit(X, y)
+    ragged = asked_by_bag.attention_weights(X, average=False)
+
+    assert weights["image"].shape == (20, 3, 2)
+    assert by_token["image"].shape == (20, 3, 3, 2)
+    assert weights["volume"].shape == (20, 1, 1, 2)
+    assert weights["bag"][1].shape == (2, 2, 1)
+    assert by_token["bag"][1].shape == (2, 2, 1, 3)
+    assert [part.shape for part in ragged["image"][:3]] == [(2, 3, 2), (4, 3, 2), (6, 3, 2)]
+    assert ragged["rna"][2].shape == (6, 3)
+    assert ragged["bag"][1].shape == (2, 2, 1)
+    np.testing.assert_allclose(weights["image"].sum(axis=(1, 2)), 1, atol=1e-6)
+    np.testing.assert_allclose(ragged["image"][2].sum(axis=(1, 2)), 1, atol=1e-6)
+
+
+def test_attention_weights_do_not_depend_on_the_batch():
+    """Weights of a sample alone are those among others, whatever the longest bag."""
+    X, y = _data(missing=0.2)
+    model = _fitted(X, y)
+    together = model.attention_weights(X)
+
+    for row in range(5):
+        alone = model.attention_weights(X[[row]])
+        np.testing.assert_allclose(alone["slide"][0], together["slide"][row], atol=1e-6)
+        np.testing.assert_allclose(alone["rna"].iloc[0], together["rna"].iloc[row], atol=1e-6)
+
+
+def test_absent_key_equals_missing_rows():
+    """Without the query, or without the bags, predictions and weights are those of missing rows."""
+    X, y = _data(missing=0.3)
+    model = _fitted(X, y)
+    for name, other in (("rna", "slide"), ("slide", "rna")):
+        rows = np.flatnonzero(X.is_present(other))
+        part = X[rows]
+        masks = {other: np.ones(len(rows), dtype=bool), name: np.zeros(len(rows), dtype=bool)}
+        kept = {key: part[key] for key in X}
+        if name == "slide":
+            kept["slide"] = BagArray.from_list([None] * len(rows), instance_shape=(3,))
+            masks.pop("slide")
+        missing = ModalityDict(kept, present={key: masks[key] for key in masks if key == "rna"})
+        absent = ModalityDict({other: part[other]})
+
+        np.testing.assert_array_equal(model.predict_proba(absent), model.predict_proba(missing))
+        np.testing.assert_array_equal(
+            np.concatenate(list(model.attention_weights(absent)["slide"])),
+            np.concatenate(list(model.attention_weights(missing)["slide"])),
+        )
+
+
+def test_modality_dropout_and_bfloat16():
+    """A fit that leaves out modalities, and one in bfloat16, give finite probabilities."""
+    X, y = _data(missing=0.3)
+    for params in ({"modality_dropout": 0.5, "query_dropout": 0.25}, {"precision": "bfloat16"}):
+        model = _fitted(X, y, **params)
+
+        assert np.isfinite(model.predict_proba(X)).all()
+        assert np.isfinite(model.history_["train_loss"]).all()
