@@ -61,7 +61,8 @@ class AttentionDisplay:
     Of a table, the tokens (groups of features, or features) with the highest mean weight over the samples
     that have it, with the standard deviation. Of images, maps of single samples over the brightness of the
     image, as multiples of the weight that each patch would have if all had the same. Of bags, the weight of
-    each instance in single samples; the numbers are those of the three heaviest. A dashed line is the weight
+    each instance in single samples; the numbers are those of the three heaviest that count more than others
+    on average. A dashed line is the weight
     where all tokens or instances count alike.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
@@ -307,6 +308,7 @@ def _draw_bags(axes, name, bags, titles):
     for panel, weights, title in zip(axes, bags, titles, strict=True):
         places = np.arange(len(weights))
         heavy = np.argsort(-weights, kind="stable")[:_N_NUMBERED]
+        heavy = heavy[weights[heavy] > 1 / len(weights)]
         panel.bar(
             places, weights, width=0.8 if len(weights) < 50 else 1.0,
             color=[COLORS[1] if place in heavy else COLORS[0] for place in places],

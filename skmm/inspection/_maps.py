@@ -1,5 +1,7 @@
 """Heat maps over images, in one scale."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skmm._optional import import_optional
@@ -7,6 +9,23 @@ from skmm.containers import read_rows
 from skmm.inspection._panels import plain_title, say, short
 
 _COLORS = "viridis"  # read alike with any colour vision, and in grey
+_DARKER, _BRIGHTER = -0.3, 1.4  # dim contrast: under a map, black and white would change its colours
+_SIDE = 800  # pixels a side that are drawn: a panel has no more
+_WIDEST = 13.8  # inches of a row of maps
+
+
+class Picture(NamedTuple):
+    """An image as it is drawn, thinned out where it is large, and its true size."""
+
+    pixels: np.ndarray
+    height: int
+    width: int
+
+
+def thinned(image):
+    """Every so many pixels of an array with two axes or more, so that a large one draws fast."""
+    step = -(-max(image.shape[:2]) // _SIDE)
+    return image[::step, ::step]
 
 
 def displayable(image):
@@ -29,11 +48,11 @@ def grey(image):
 
 
 def images_of(X, name, rows):
-    """Displayable images of some samples, or None for each where X holds no images."""
+    """Pictures of some samples, or None for each where X holds no images."""
     if X is None or X.kinds[name] != "image":
         return [None] * len(rows)
     values = read_rows(X[name], np.asarray(rows, dtype=np.intp))
-    return [displayable(value) for value in values]
+    return [Picture(displayable(thinned(value)), *value.shape[:2]) for value in values]
 
 
 def map_limits(maps, limits=None):
@@ -49,28 +68,30 @@ def map_limits(maps, limits=None):
     return low, high
 
 
+def _extent(height, width):
+    """Where a picture of so many pixels lies, as matplotlib counts."""
+    return (-0.5, width - 0.5, height - 0.5, -0.5)
+
+
 def draw_image(ax, image):
-    """An image without its axes."""
-    ax.imshow(image, cmap="gray", vmin=0, vmax=1)
+    """A picture without its axes."""
+    ax.imshow(image.pixels, cmap="gray", vmin=0, vmax=1, extent=_extent(image.height, image.width))
     ax.set_axis_off()
 
 
 def draw_map(ax, heat, image, *, limits, alpha, patch_size=None):
     """A heat map over the brightness of its image; cells of ``patch_size`` pixels may go beyond its edges."""
-    low, high = limits
+    options = {"cmap": _COLORS, "vmin": limits[0], "vmax": limits[1], "interpolation": "nearest"}
+    rows, columns = heat.shape
     if image is None:
-        ax.imshow(heat, cmap=_COLORS, vmin=low, vmax=high, interpolation="nearest")
+        ax.imshow(thinned(heat), extent=_extent(rows, columns), **options)
     else:
-        ax.imshow(grey(image), cmap="gray", vmin=0, vmax=1)
-        height, width = image.shape[:2]
-        rows, columns = heat.shape
-        covered = (height, width) if patch_size is None else (rows * patch_size, columns * patch_size)
-        extent = (-0.5, covered[1] - 0.5, covered[0] - 0.5, -0.5)
-        ax.imshow(
-            heat, cmap=_COLORS, vmin=low, vmax=high, alpha=alpha, extent=extent, interpolation="nearest"
-        )
-        ax.set_xlim(-0.5, width - 0.5)
-        ax.set_ylim(height - 0.5, -0.5)
+        whole = _extent(image.height, image.width)
+        covered = whole if patch_size is None else _extent(rows * patch_size, columns * patch_size)
+        ax.imshow(grey(image.pixels), cmap="gray", vmin=_DARKER, vmax=_BRIGHTER, extent=whole)
+        ax.imshow(thinned(heat), alpha=alpha, extent=covered, **options)
+        ax.set_xlim(whole[:2])
+        ax.set_ylim(whole[2:])
     ax.set_axis_off()
 
 
@@ -85,7 +106,8 @@ def map_bar(axes, limits, label):
 def map_block(n_maps, n_rows):
     """Panels of maps, and their inches."""
     n_columns = max(n_maps, 1)
-    return n_rows * n_columns, n_columns, min(1.2 + 1.75 * n_columns, 15.0), 0.3 + 1.95 * n_rows
+    side = min(1.75, _WIDEST / n_columns)
+    return n_rows * n_columns, n_columns, 1.2 + side * n_columns, 0.4 + (side + 0.05) * n_rows
 
 
 def draw_maps(axes, name, maps, images, titles, *, label, originals, limits, alpha, patch_size=None):

@@ -125,6 +125,22 @@ def test_images_of_every_type_are_drawn(dtype, shape):
     display.figure_.canvas.draw()
 
 
+def test_large_images_are_thinned_out(drawn):
+    """Of a large image no more pixels are drawn than a panel has, in its place and true size."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (1, 100, 1700, 3), dtype=np.uint8)
+    maps = rng.uniform(size=(1, 100, 1700))
+
+    display = FeatureInformativenessDisplay.from_predictions({"scan": maps}, {"scan": images}, originals=True)
+
+    original, over = display.axes_
+    np.testing.assert_allclose(np.asarray(original.images[0].get_array()), images[0, ::3, ::3] / 255)
+    np.testing.assert_allclose(drawn.map(over), maps[0, ::3, ::3])
+    for image in (*original.images, *over.images):
+        assert image.get_extent() == [-0.5, 1699.5, 99.5, -0.5]
+    assert over.get_ylim() == (99.5, -0.5)
+
+
 @pytest.mark.parametrize("n_samples", [1, 6])
 def test_a_modality_that_no_sample_has_says_so(mixed, known, n_samples):
     """Nothing is drawn for it, and the others are drawn as ever."""
