@@ -1,5 +1,6 @@
 """Keys of rows by content: a fit on all rows at once depends neither on their order nor on repetition."""
 
+import hashlib
 import zlib
 
 import numpy as np
@@ -43,13 +44,31 @@ def _table_keys(table, salt):
     return keys
 
 
+def _image_keys(images, salt):
+    """One key an image or volume: a hash of its bytes."""
+    keys = np.empty(len(images), dtype=np.uint64)
+    for row, image in enumerate(images):
+        digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest()
+        keys[row] = np.frombuffer(digest, dtype=np.uint64)[0] ^ salt
+    return _mix(keys)
+
+
+def _keys(X, name, rows, salt):
+    """One key for each of some rows of a modality in which it is present."""
+    value = read_rows(X[name], rows)
+    if X.kinds[name] == "table":
+        return _table_keys(check_numeric(value, name), salt)
+    return _image_keys(value, salt)
+
+
 def content_order(X, rows):
     """Order of rows by content, and which of them are equal.
 
     Parameters
     ----------
     X : ModalityDict
-        The data; only tables are looked at. A sample that has none is told apart by its position.
+        The data; tables, images and volumes are looked at. A sample that has none of them is told apart by
+        its position.
     rows : ndarray of int of shape (n_rows,)
         Rows of ``X`` to order.
 
@@ -62,18 +81,17 @@ def content_order(X, rows):
         For each position of ``rows[order]`` the number of its content, from 0; None where no two are equal.
     """
     keys = np.zeros(len(rows), dtype=np.uint64)
-    has_table = np.zeros(len(rows), dtype=bool)
+    has_content = np.zeros(len(rows), dtype=bool)
     for name, kind in X.kinds.items():
-        if kind != "table":
+        if kind not in ("table", "image", "volume"):
             continue
         present = X.is_present(name)[rows]
         salt = np.uint64(zlib.crc32(name.encode())) << np.uint64(32)
         with np.errstate(over="ignore"):
-            part = _table_keys(check_numeric(read_rows(X[name], rows), name), salt) + _mix(salt + _GOLDEN)
-            keys[present] += part[present]
-        has_table |= present
-    if not has_table.all():
-        keys[~has_table] = np.flatnonzero(~has_table).astype(np.uint64)
+            keys[present] += _keys(X, name, rows[present], salt) + _mix(salt + _GOLDEN)
+        has_content |= present
+    if not has_content.all():
+        keys[~has_content] = np.flatnonzero(~has_content).astype(np.uint64)
     order = np.argsort(keys, kind="stable")
     unique, groups = np.unique(keys[order], return_inverse=True)
     return order, groups if len(unique) < len(rows) else None

@@ -32,6 +32,11 @@ class TableInput:
         if self._moments is not None:
             self._mean, self._factor = self._moments.mean.copy(), 1.0 / self._moments.scale
 
+    def learns_from(self, dtype):
+        """Whether there is anything to learn, or to refuse, in columns of a data type."""
+        del dtype
+        return True
+
     def update(self, value, weights):
         """Take in training rows."""
         if self._moments is not None:
@@ -55,39 +60,75 @@ class TableInput:
 
 
 class ImageInput:
-    """Images or volumes: scaled to [0, 1] and turned to channels first.
+    """Images or volumes: scaled to [0, 1], standardized by channel where wanted, and seen channels first.
 
-    Integers are divided by the largest of their type, floats brought from the range seen in training, if it
-    is not within [0, 1] already.
+    Bytes are divided by 255. Other integers, and floats that are not within [0, 1] already, are brought from
+    the range seen in training: 12 bits in a uint16 fill the range as well as 16 do, and signed Hounsfield
+    units keep what is below 0. Standardized channels have mean 0 and deviation 1 over all pixels of the rows
+    seen in training.
     """
 
-    def __init__(self, shape, *, n_axes):
+    def __init__(self, shape, *, n_axes, standardize=False):
         *axes, n_channels = shape if len(shape) > n_axes else (*shape, 1)
         self.shape = (n_channels, *axes)
         self._n_axes = n_axes
         self._low, self._high = np.inf, -np.inf
+        # NOTE[DIFF] The papers' networks see [0, 1]. Where most of an image is one bright background, all
+        # images look the same to a net that begins with small weights.
+        self._moments = RunningMoments(n_channels) if standardize else None
+
+    def learns_from(self, dtype):
+        """Whether there is anything to learn, or to refuse, in images of a data type."""
+        return self._moments is not None or dtype.kind == "f" or _largest(dtype) is None
 
     def update(self, value, weights):
         """Take in training rows."""
-        del weights
-        if value.dtype.kind == "f" and value.size:
+        if not len(value):
+            return
+        if _largest(value.dtype) is None:
             self._low = min(self._low, float(value.min()))
             self._high = max(self._high, float(value.max()))
+        if self._moments is not None:
+            pixels = value.reshape(-1, self.shape[0])
+            self._moments.update(pixels, np.repeat(weights, len(pixels) // len(value)))
 
     def __call__(self, value, present, dtype):
-        """A new array of floats (n_rows, n_channels, ...), zero in the rows that are missing."""
-        low, high = self._low, self._high
-        if value.dtype.kind in "iu":
-            low, high = 0, np.iinfo(value.dtype).max
-        elif value.dtype.kind == "b" or not low < high or (low >= 0 and high <= 1):
-            low, high = 0, 1
-        array = np.array(value, dtype=dtype, order="C")
-        array -= low
-        array /= high - low
-        np.clip(array, 0, 1, out=array)
-        array[~present] = 0
+        """A new array of floats (n_rows, n_channels, ...), zero in the rows that are missing.
+
+        Channels stay last in memory, as the caller has them: nothing is transposed, and convolutions are
+        faster so.
+        """
+        dtype = np.dtype(dtype).type
+        low, high = self._range(value.dtype)
+        if low == 0 and value.dtype.kind in "ub":
+            array = np.divide(value, dtype(high), dtype=dtype, order="C")
+        else:
+            array = np.array(value, dtype=dtype, order="C")
+            array -= dtype(low)
+            array /= dtype(high - low)
+        if _largest(value.dtype) is None:
+            np.clip(array, 0, 1, out=array)
         array = array[..., None] if array.ndim == self._n_axes + 1 else array
-        return np.ascontiguousarray(np.moveaxis(array, -1, 1))
+        if self._moments is not None:
+            array -= ((self._moments.mean - low) / (high - low)).astype(dtype)
+            array *= ((high - low) / self._moments.scale).astype(dtype)
+        if not present.all():
+            array[~present] = 0
+        return np.moveaxis(array, -1, 1)
+
+    def _range(self, dtype):
+        """What is brought to 0 and what to 1; floats within that stay as they are."""
+        if _largest(dtype) is not None:
+            return 0.0, _largest(dtype)
+        low, high = self._low, self._high
+        if not low < high or (dtype.kind == "f" and low >= 0 and high <= 1):
+            return 0.0, 1.0
+        return low, high
+
+
+def _largest(dtype):
+    """What is brought to 1 by the data type alone; None where the values have to tell."""
+    return {np.dtype(np.uint8): 255.0, np.dtype(bool): 1.0}.get(dtype)
 
 
 class BagInput:
@@ -100,6 +141,10 @@ class BagInput:
     def update(self, value, weights):
         """Take in training bags."""
         self._instance.update(value.values, np.repeat(weights, value.lengths))
+
+    def learns_from(self, dtype):
+        """Whether there is anything to learn, or to refuse, in instances of a data type."""
+        return self._instance.learns_from(dtype)
 
     def __call__(self, value, present, dtype):
         """A pair: values (total_instances, ...) and offsets (n_rows + 1,)."""
@@ -131,9 +176,9 @@ def _input_of(kind, shape, name, *, standardize):
     if kind == "table":
         return TableInput(shape, standardize=standardize)
     if kind == "image":
-        return ImageInput(shape, n_axes=2)
+        return ImageInput(shape, n_axes=2, standardize=standardize)
     if kind == "volume":
-        return ImageInput(shape, n_axes=3)
+        return ImageInput(shape, n_axes=3, standardize=standardize)
     if kind == "bag":
         instance = {1: "table", 2: "image", 3: "image", 4: "volume"}.get(len(shape))
         if instance is not None:
@@ -153,13 +198,13 @@ def make_inputs(schema, names, *, standardize):
     names : sequence of str
         The modalities that the network sees, in its order.
     standardize : bool
-        Whether columns of tables are standardized.
+        Whether columns of tables, and channels of images and volumes, are standardized.
 
     Returns
     -------
     dict of str -> object
-        Each with ``shape`` (of the tensor of a sample), ``update(value, weights)`` and
-        ``(value, present, dtype) -> ndarray``.
+        Each with ``shape`` (of the tensor of a sample), ``learns_from(dtype)``, ``update(value, weights)``
+        and ``(value, present, dtype) -> ndarray``.
     """
     return {
         name: _input_of(schema.kinds[name], schema.shapes[name], name, standardize=standardize)
@@ -201,6 +246,9 @@ def scan_inputs(inputs, X, rows, weights):
         Their sample weights.
     """
     for name, entry in inputs.items():
+        # Where nothing is standardized, large images of bytes in a file are not read for nothing.
+        if hasattr(X[name], "dtype") and not entry.learns_from(X[name].dtype):
+            continue
         here = X.is_present(name)[rows]
         chosen, chosen_weights = rows[here], weights[here]
         read = partial(read_rows, fast_rows(X[name], name))

@@ -91,7 +91,8 @@ def validate_modalities(
         return schema.align(X, absent=absent, estimator=who)
     for name, kind in X.kinds.items():
         if kind not in accept:
-            raise messages.kind_not_taken(name, kind, [kind for kind in KINDS if kind in accept], who)
+            accepted, instead = [kind for kind in KINDS if kind in accept], getattr(estimator, "_instead", {})
+            raise messages.kind_not_taken(name, kind, accepted, who, instead.get(kind))
     if order == "sorted":
         X = X[sorted(X.modalities)]
     estimator.schema_ = Schema.of(X)

@@ -10,10 +10,8 @@ from skmm.containers._rows import entry_shape, placeholder
 
 
 def _fits(fitted, got):
-    """Whether an entry shape agrees with that of fit; None is an axis that may differ."""
-    return len(fitted) == len(got) and all(
-        None in sizes or sizes[0] == sizes[1] for sizes in zip(fitted, got, strict=True)
-    )
+    """Whether an entry shape agrees with that of fit, where None is an axis that may differ."""
+    return len(fitted) == len(got) and all(size in (None, new) for size, new in zip(fitted, got, strict=True))
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,8 @@ class Schema:
             raise messages.feature_names_changed(name, fitted, names)
         if X.is_present(name).any() and not self._has_shape(X, name):
             got = entry_shape(X[name], X.kinds[name])
+            if None in got:
+                raise messages.sizes_differ(name, X.kinds[name], self.shapes[name])
             raise messages.shape_changed(name, X.kinds[name], self.shapes[name], got)
 
     def _has_shape(self, X, name):

@@ -301,6 +301,23 @@ def shape_changed(name, kind, fitted, got):
     )
 
 
+def images_too_small(name, size, smallest, estimator):
+    """Images with fewer pixels a side than a network needs."""
+    height, width = size
+    return ValueError(
+        f"{estimator} needs images of {smallest} x {smallest} pixels or more. Got {name!r} with {height} x "
+        f"{width}: enlarge or pad them, or make them a table, as images.reshape(len(images), -1) does."
+    )
+
+
+def sizes_differ(name, kind, fitted):
+    """Entries of several sizes at predict, all of one size in fit."""
+    return ValueError(
+        f"Modality {name!r} holds {kind}s of different sizes, but each had the shape {fitted} in fit. Resize "
+        "them to that, in one array."
+    )
+
+
 def feature_names_changed(name, fitted, got):
     """Feature names at predict differ from those in fit."""
     missing = [feature for feature in fitted if feature not in set(got)]
@@ -318,8 +335,8 @@ def feature_names_changed(name, fitted, got):
     )
 
 
-def kind_not_taken(name, kind, accepted, estimator):
-    """A kind that the estimator cannot use."""
+def kind_not_taken(name, kind, accepted, estimator, instead=None):
+    """A kind that the estimator cannot use; ``instead`` names those that can."""
     advice = {
         "text": "turn it into a table with TfidfVectorizer",
         "bag": "pool each bag into a row",
@@ -327,6 +344,7 @@ def kind_not_taken(name, kind, accepted, estimator):
         "volume": "embed it into a table",
         "table": "leave it out",
     }[kind]
+    advice = f"use {instead}, {advice}" if instead else advice
     return ValueError(
         f"{estimator} takes modalities of kind {quoted(accepted)}. Got {name!r}, which is of kind "
         f"{kind!r}: {advice} in a "

@@ -1,8 +1,19 @@
 """Fusion classifiers: one published model a file, all of them ordinary scikit-learn classifiers."""
 
 from skmm.fusion._base import BaseFusionClassifier
+from skmm.fusion._healnet import HEALNetClassifier
+from skmm.fusion._image_mm_dynamics import ImageMMDynamics
 from skmm.fusion._late import LateFusionClassifier
+from skmm.fusion._mcat import MCATClassifier
 from skmm.fusion._mm_dynamics import MMDynamicsClassifier
 from skmm.fusion._mm_static import MMStaticClassifier
 
-__all__ = ["BaseFusionClassifier", "LateFusionClassifier", "MMDynamicsClassifier", "MMStaticClassifier"]
+__all__ = [
+    "BaseFusionClassifier",
+    "HEALNetClassifier",
+    "ImageMMDynamics",
+    "LateFusionClassifier",
+    "MCATClassifier",
+    "MMDynamicsClassifier",
+    "MMStaticClassifier",
+]

@@ -41,9 +41,7 @@ from skmm.fusion._common import (
     usable_rows,
     warn_without_modality,
 )
-from skmm.fusion._network import build_net, resolve_batch_size, training_order
-
-_PREDICT_BATCH = 512  # samples at a time, at least
+from skmm.fusion._network import build_net, prediction_batch_size, resolve_batch_size, training_order
 
 
 def _fused(output):
@@ -478,10 +476,10 @@ class BaseFusionClassifier(
         dtype = np.float64 if weight.dtype.itemsize == 8 else np.float32
         return ModalityBatches(X, self._inputs, dtype=dtype, device=weight.device, **options)
 
-    def _run(self, X, read):
+    def _run(self, X, read, **options):
         """Run the network over validated samples; ``read`` takes what is wanted from its output."""
-        size = max(self.net_.batch_size, _PREDICT_BATCH)
-        found = forward_batches(self.net_, self._batches(X), read, size)
+        size = prediction_batch_size(self.net_.batch_size, self._inputs)
+        found = forward_batches(self.net_, self._batches(X), read, size, **options)
         known = has_modality(X, self.modalities_)
         for values in found.values() if isinstance(found, dict) else [found]:
             check_no_overflow(values, known)

@@ -3,140 +3,13 @@
 from numbers import Integral
 
 import pandas as pd
-import torch
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from skmm._training import Choice, Number
 from skmm._training._parameters import FLAG, NON_NEGATIVE
 from skmm.fusion._base import BaseFusionClassifier
 from skmm.fusion._common import widths_by_name
-from skmm.nn import Dropout, FeatureGate, FusionOutput, NeutralVector, renormalize, xavier_linear
-
-_DENSE_GATE = 500  # features up to which an automatic gate is dense: a quarter of a million parameters
-_CONFIDENCE = ""  # key of the confidences beside the gates: no modality has an empty name
-
-
-def _masked(values, here):
-    """Values of the samples that have a modality, zero for the others; ``here`` None has all."""
-    if here is None:
-        return values
-    return values * here.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
-
-
-class _Branch(nn.Module):
-    """One modality: gate, encoder, and the two heads that judge it alone."""
-
-    def __init__(self, n_features, width, n_classes, *, gate, gate_rank, confidence, dropout, neutral):
-        super().__init__()
-        if gate == "auto":
-            gate = "dense" if n_features <= _DENSE_GATE else "low_rank"
-        self.gate = None if gate is None else FeatureGate(n_features, gate, gate_rank)
-        self.encoder = xavier_linear(n_features, width)
-        self.dropout = Dropout(dropout)
-        # NOTE[DIFF] Heads that an ablation does not use are not made; the second system kept them, without
-        # gradient.
-        self.classifier = xavier_linear(width, n_classes) if confidence else None
-        self.confidence = xavier_linear(width, 1) if confidence else None
-        self.neutral = NeutralVector(width) if neutral else None
-
-    def forward(self, x):
-        """Gate g (None without one) and representation z."""
-        gate = None if self.gate is None else self.gate(x)  # (batch, n_features)
-        z = torch.relu(self.encoder(x if gate is None else x * gate))
-        return gate, self.dropout(z)  # (batch, width)
-
-
-class MMDynamicsModule(nn.Module):
-    """The network of MM dynamics; parameters as in its classifier, ``widths`` in the order of ``shapes``."""
-
-    def __init__(
-        self,
-        shapes,
-        n_classes,
-        widths,
-        *,
-        dropout,
-        missing,
-        feature_gate,
-        gate_rank,
-        confidence_weighting,
-        confidence_activation,
-        detach_confidence,
-        gate_penalty,
-        confidence_penalty,
-        classification_penalty,
-    ):
-        super().__init__()
-        self.modalities = tuple(shapes)
-        self.confidence_weighting = confidence_weighting
-        self.confidence_activation = confidence_activation
-        self.detach_confidence = detach_confidence
-        self.gate_penalty = gate_penalty
-        self.confidence_penalty = confidence_penalty
-        self.classification_penalty = classification_penalty
-        self.branches = nn.ModuleList(
-            _Branch(
-                n_features,
-                width,
-                n_classes,
-                gate=feature_gate,
-                gate_rank=gate_rank,
-                confidence=confidence_weighting,
-                dropout=dropout,
-                neutral=missing == "neutral",
-            )
-            for (n_features,), width in zip(shapes.values(), widths, strict=True)
-        )
-        self.classifier = xavier_linear(sum(widths), n_classes)
-
-    def forward(self, inputs, present):
-        """Logits, the losses of the paper, gates by modality, confidences, and the fused vector."""
-        # Most batches miss nothing: they go without the masks, which change nothing there.
-        masks = [None] * len(self.branches) if bool(present.all()) else list(present.unbind(dim=1))
-        losses, gates, confidences, parts = {}, {}, [], []
-        for name, branch, here in zip(self.modalities, self.branches, masks, strict=True):
-            gate, z = branch(inputs[name])
-            parts.append(z)
-            if gate is not None:
-                gates[name] = _masked(gate, here)
-                losses[f"gate/{name}"] = _masked(self.gate_penalty * gate.mean(dim=1), here)
-            if self.confidence_weighting:
-                confidences.append(_masked(self._judge(name, branch, z, here, losses), here))
-        weights = (
-            torch.stack(confidences, dim=1) if confidences else torch.ones_like(present, dtype=parts[0].dtype)
-        )
-        informativeness = {**gates, _CONFIDENCE: weights}
-        if masks[0] is not None:
-            weights = renormalize(weights, present)
-        blocks = [z * weight[:, None] for z, weight in zip(parts, weights.unbind(dim=1), strict=True)]
-        if masks[0] is not None and self.branches[0].neutral is not None:
-            blocks = [
-                branch.neutral(block, here)
-                for branch, block, here in zip(self.branches, blocks, masks, strict=True)
-            ]
-        fused = torch.cat(blocks, dim=1)  # (batch, sum of widths)
-        logits = self.classifier(fused)
-        losses["classification"] = -self.classification_penalty * torch.log_softmax(logits, dim=1)
-        return FusionOutput(logits, losses, informativeness, fused)
-
-    def _judge(self, name, branch, z, here, losses):
-        """Confidence c of one modality, (batch,); adds the losses that teach it, by possible true class."""
-        confidence = branch.confidence(z)[:, 0]
-        if self.confidence_activation == "sigmoid":
-            confidence = torch.sigmoid(confidence)
-        elif self.confidence_activation == "clamp" and not self.training:
-            # NOTE[DIFF] The paper never bounds it. In training it stays linear here too: one beyond
-            # the bounds would have no gradient.
-            confidence = confidence.clamp(0, 1)
-        log_proba = torch.log_softmax(branch.classifier(z), dim=1)  # (batch, n_classes)
-        # NOTE[DIFF] The papers' code does not detach the target, so that the square also moves the prediction
-        # towards the confidence; detach_confidence=False is that.
-        target = log_proba.detach().exp() if self.detach_confidence else log_proba.exp()
-        error = (confidence[:, None] - target).square()
-        losses[f"confidence/{name}"] = _masked(self.confidence_penalty * error, here)
-        losses[f"classification/{name}"] = _masked(-self.confidence_penalty * log_proba, here)
-        return confidence
+from skmm.fusion._mm_dynamics_network import CONFIDENCE, Branch, MMDynamicsModule, table_parts
 
 
 class MMDynamicsClassifier(BaseFusionClassifier):
@@ -264,6 +137,7 @@ class MMDynamicsClassifier(BaseFusionClassifier):
 
     See Also
     --------
+    ImageMMDynamics : The same for images and tables together.
     MMStaticClassifier : Fixed weights of the modalities.
     LateFusionClassifier : Any classifier a modality, probabilities averaged or stacked.
 
@@ -297,6 +171,7 @@ class MMDynamicsClassifier(BaseFusionClassifier):
     """
 
     _fusion_strategy = "late"
+    _instead = {"image": "ImageMMDynamics"}
     _parameter_rules = {
         "feature_gate": (Choice((None, "auto", "dense", "low_rank", "diagonal")),),
         "gate_rank": (Number(Integral, 1),),
@@ -381,21 +256,32 @@ class MMDynamicsClassifier(BaseFusionClassifier):
 
     def _make_module(self, shapes, n_classes):
         """The network of the paper."""
+        widths = widths_by_name(self.hidden, self.schema_.names, shapes)
+        branches = {
+            name: Branch(
+                width,
+                n_classes,
+                **self._make_parts(shape, width),
+                confidence=bool(self.confidence_weighting),
+                dropout=self.dropout,
+                neutral=self.missing == "neutral",
+            )
+            for (name, shape), width in zip(shapes.items(), widths, strict=True)
+        }
         return MMDynamicsModule(
-            shapes,
+            branches,
             n_classes,
-            widths_by_name(self.hidden, self.schema_.names, shapes),
-            dropout=self.dropout,
-            missing=self.missing,
-            feature_gate=self.feature_gate,
-            gate_rank=self.gate_rank,
-            confidence_weighting=bool(self.confidence_weighting),
             confidence_activation=self.confidence_activation,
             detach_confidence=bool(self.detach_confidence),
             gate_penalty=self.gate_penalty,
             confidence_penalty=self.confidence_penalty,
             classification_penalty=self.classification_penalty,
         )
+
+    def _make_parts(self, shape, width):
+        """Gate and encoder of a modality whose entries have a shape."""
+        (n_features,) = shape
+        return table_parts(n_features, width, feature_gate=self.feature_gate, gate_rank=self.gate_rank)
 
     def feature_informativeness(self, X):
         """How informative each feature is for each sample: the gates.
@@ -416,7 +302,7 @@ class MMDynamicsClassifier(BaseFusionClassifier):
             If the classifier has no gates.
         """
         check_is_fitted(self, "net_")
-        if self.net_.module_.branches[0].gate is None:
+        if not self.net_.module_.has_gates:
             raise ValueError(
                 "feature_informativeness needs gates. Got feature_gate=None: fit with another one."
             )
@@ -448,5 +334,5 @@ class MMDynamicsClassifier(BaseFusionClassifier):
                 "modality_confidence needs confidences. Got confidence_weighting=False: fit with True."
             )
         X = self._validate_new(X, "their confidences are 0")
-        confidence = self._run(X, lambda output: output.informativeness[_CONFIDENCE])
+        confidence = self._run(X, lambda output: output.informativeness[CONFIDENCE])
         return pd.DataFrame(confidence, index=X.index, columns=list(self.modalities_))

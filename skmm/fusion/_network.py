@@ -1,6 +1,11 @@
 """From an estimator's parameters to a net, and from its rows to batches."""
 
+from math import prod
+
 from skmm._training import content_order, copy_callbacks, make_net, resolve_device, seeded_init
+
+_PREDICT_BATCH = 512  # samples of a prediction at a time, at least
+_PREDICT_VALUES = 1 << 21  # pixels at a time: a convolution makes of each some dozen numbers
 
 
 def build_net(estimator, shapes, seed):
@@ -27,6 +32,12 @@ def resolve_batch_size(batch_size, n_samples):
     if batch_size == "auto":
         return int(min(256, max(8, 2 * n_samples**0.5)))
     return n_samples if batch_size == -1 else int(batch_size)
+
+
+def prediction_batch_size(batch_size, inputs):
+    """Number of samples of a prediction at a time: many, but for large images or volumes."""
+    pixels = sum(prod(entry.shape) for entry in inputs.values() if len(entry.shape) > 1)
+    return min(max(batch_size, _PREDICT_BATCH), max(_PREDICT_VALUES // max(pixels, 1), 1))
 
 
 def training_order(X, rows, part, batch_size):

@@ -8,6 +8,9 @@ from skmm.nn._attention import Attention, attend
 from skmm.nn._dropout import AlphaDropout, Dropout, NoiseSource, NoisyModule
 from skmm.nn._gates import FeatureGate
 from skmm.nn._grouped import ColumnGroups, GroupedLinear
+from skmm.nn._image_encoder import ImageEncoder
+from skmm.nn._image_flips import RandomFlips
+from skmm.nn._image_gate import UNetGate
 from skmm.nn._linear import xavier_linear
 from skmm.nn._masking import masked_softmax
 from skmm.nn._missing import NeutralVector, drop_modalities, renormalize
@@ -37,12 +40,15 @@ __all__ = [
     "GatedAttentionPooling",
     "GroupTokens",
     "GroupedLinear",
+    "ImageEncoder",
     "NeutralVector",
     "NoiseSource",
     "NoisyModule",
     "PatchTokens",
+    "RandomFlips",
     "Tokenizer",
     "Tokens",
+    "UNetGate",
     "VectorTokens",
     "attend",
     "drop_modalities",

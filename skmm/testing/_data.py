@@ -12,7 +12,7 @@ from skmm.datasets import make_multimodal_classification
 _NAMES = ("beta", "alpha", "delta", "gamma", "zeta", "epsilon", "theta", "eta")  # not in alphabetical order
 _OPTIONS = {
     "table": {"n_features": 6},
-    "image": {"size": (8, 8), "dtype": "float32"},
+    "image": {"size": (16, 16), "dtype": "float32"},
     "volume": {"size": (2, 4, 4)},
     "bag": {"n_instances": (1, 4), "n_features": 3},
     "text": {"n_words": (3, 6)},
@@ -56,7 +56,7 @@ def make_modalities(kinds=("table", "table"), *, n_samples=36, missing=0.0, rand
     >>> X
     ModalityDict: 12 samples, 2 modalities, with groups
       beta   table  6 float64      all present
-      alpha  image  8 x 8 float32  all present
+      alpha  image  16 x 16 float32  all present
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
     if isinstance(kinds, str) or unknown or not 1 <= len(kinds) <= len(_NAMES):

@@ -9,7 +9,7 @@ from skmm import ModalityDict
 from skmm._training._net import FusionLoss
 from skmm.exceptions import NoModalityWarning
 from skmm.fusion import MMDynamicsClassifier
-from skmm.fusion._mm_dynamics import MMDynamicsModule
+from skmm.fusion._mm_dynamics_network import Branch, MMDynamicsModule, table_parts
 
 SHAPES = {"a": (4,), "b": (3,)}
 DEFAULTS = {
@@ -36,7 +36,18 @@ def keep_torch_state():
 
 def _module(**params):
     """Return a network with random parameters, biases and neutral vectors too."""
-    module = MMDynamicsModule(SHAPES, 3, [5, 2], **{**DEFAULTS, **params}).double()
+    params = {**DEFAULTS, **params}
+    gate = {name: params.pop(name) for name in ("feature_gate", "gate_rank")}
+    heads = {
+        "confidence": params.pop("confidence_weighting"),
+        "dropout": params.pop("dropout"),
+        "neutral": params.pop("missing") == "neutral",
+    }
+    branches = {
+        name: Branch(width, 3, **table_parts(n_features, width, **gate), **heads)
+        for (name, (n_features,)), width in zip(SHAPES.items(), [5, 2], strict=True)
+    }
+    module = MMDynamicsModule(branches, 3, **params).double()
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
     return module

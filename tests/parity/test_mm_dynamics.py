@@ -10,7 +10,7 @@ from skorch.callbacks import Callback, LRScheduler
 
 from skmm._training._net import FusionLoss
 from skmm.fusion import MMDynamicsClassifier, MMStaticClassifier
-from skmm.fusion._mm_dynamics import MMDynamicsModule
+from skmm.fusion._mm_dynamics_network import Branch, MMDynamicsModule, table_parts
 
 SHAPES = {"0": (7,), "1": (5,)}
 LAYERS = {
@@ -21,10 +21,10 @@ LAYERS = {
 }
 PENALTIES = {"classification_penalty": 1.0, "gate_penalty": 1.0, "confidence_penalty": 1.0}
 ABLATIONS = {
-    "both": {"feature_gate": "dense", "confidence_weighting": True},
-    "fi_only": {"feature_gate": "dense", "confidence_weighting": False},
-    "mi_only": {"feature_gate": None, "confidence_weighting": True},
-    "none": {"feature_gate": None, "confidence_weighting": False},
+    "both": ("dense", True),
+    "fi_only": ("dense", False),
+    "mi_only": (None, True),
+    "none": (None, False),
 }
 
 
@@ -56,17 +56,20 @@ def _tensors(fixture, prefix):
 
 def _module(fixture, widths, ablation="both"):
     """Return the network with the recorded weights."""
+    gate, confidence = ABLATIONS[ablation]
+    branches = {
+        name: Branch(
+            width,
+            3,
+            **table_parts(n_features, width, feature_gate=gate, gate_rank=32),
+            confidence=confidence,
+            dropout=0.5,
+            neutral=True,
+        )
+        for (name, (n_features,)), width in zip(SHAPES.items(), widths, strict=True)
+    }
     module = MMDynamicsModule(
-        SHAPES,
-        3,
-        widths,
-        dropout=0.5,
-        missing="neutral",
-        gate_rank=32,
-        confidence_activation=None,
-        detach_confidence=False,
-        **ABLATIONS[ablation],
-        **PENALTIES,
+        branches, 3, confidence_activation=None, detach_confidence=False, **PENALTIES
     ).double()
     weights = _tensors(fixture, "w:")
     known = module.state_dict()

@@ -129,14 +129,74 @@ def test_the_caller_s_data_are_not_changed(rng):
     assert table.any()
 
 
-@pytest.mark.parametrize(("dtype", "largest"), [(np.uint8, 255), (np.uint16, 65535)])
-def test_integer_images_are_divided_by_the_largest_of_their_type(dtype, largest):
-    """Grey images get a channel axis in front; 0 stays 0 and the largest becomes 1."""
-    images = np.array([[[0, largest], [largest, 0]]], dtype=dtype)
+def test_bytes_are_divided_by_255():
+    """Grey images get a channel axis in front; 0 stays 0 and 255 becomes 1, whatever training held."""
+    images = np.array([[[0, 255], [51, 0]]], dtype=np.uint8)
     entry = ImageInput((2, 2), n_axes=2)
+    entry.update(np.array([[[10, 20], [10, 20]]], dtype=np.uint8), np.ones(1))
+    out = entry(images, np.ones(1, bool), np.float32)
 
     assert entry.shape == (1, 2, 2)
-    assert entry(images, np.ones(1, bool), np.float32).tolist() == [[[[0, 1], [1, 0]]]]
+    assert out.dtype == np.float32
+    np.testing.assert_array_equal(out, [[[[0, 1], [np.float32(0.2), 0]]]])
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [(np.uint16, 0, 4095), (np.int16, -1000, 3000)])
+def test_other_integers_are_brought_from_their_training_range(dtype, low, high):
+    """12 bits in 16 fill [0, 1]; Hounsfield units below 0 are kept apart; what is beyond is clipped."""
+    images = np.array([[[low, high], [low, (low + high) // 2]]], dtype=dtype)
+    entry = ImageInput((2, 2), n_axes=2)
+    entry.update(images, np.ones(1))
+
+    out = entry(images, np.ones(1, bool), np.float64)
+    beyond = entry(np.full((1, 2, 2), high + 50, dtype=dtype), np.ones(1, bool), np.float64)
+
+    np.testing.assert_allclose(out, [[[[0, 1], [0, 0.5]]]], atol=2e-4)
+    assert (beyond == 1).all()
+
+
+def test_floats_in_the_unit_interval_equal_bytes():
+    """Images divided by 255 beforehand, as float64 or float32, give the bytes' numbers to the last bit."""
+    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    entry = ImageInput((16, 16), n_axes=2)
+    expected = entry(images, np.ones(1, bool), np.float32)
+    for dtype in (np.float64, np.float32):
+        floats = ImageInput((16, 16), n_axes=2)
+        floats.update(images / dtype(255), np.ones(1))
+        np.testing.assert_array_equal(floats(images / dtype(255), np.ones(1, bool), np.float32), expected)
+
+
+def test_colours_stay_last_in_memory(rng):
+    """Images are seen channels first and laid out as they came, and are the network's to change."""
+    images = rng.integers(0, 255, size=(2, 5, 6, 3), dtype=np.uint8)
+    images.flags.writeable = False
+    out = ImageInput((5, 6, 3), n_axes=2)(images[:, ::-1], np.ones(2, bool), np.float32)
+
+    assert out.shape == (2, 3, 5, 6)
+    assert np.moveaxis(out, 1, -1).flags.c_contiguous
+    assert out.flags.writeable
+    np.testing.assert_allclose(np.moveaxis(out, 1, -1), images[:, ::-1] / np.float32(255))
+
+
+def test_bytes_in_a_file_are_not_scanned():
+    """Not standardized, there is nothing to learn from bytes: lazy ones are not read; floats are."""
+
+    class Counting:
+        """A lazy array that counts the rows read."""
+
+        def __init__(self, array):
+            self.array, self.shape, self.dtype, self.read = array, array.shape, array.dtype, 0
+
+        def __getitem__(self, rows):
+            """Rows."""
+            out = self.array[rows]
+            self.read += len(out)
+            return out
+
+    bytes_, floats = (Counting(np.ones((7, 4, 4), dtype)) for dtype in (np.uint8, np.float32))
+    _fitted(ModalityDict({"a": bytes_, "b": floats}), standardize=False)
+
+    assert (bytes_.read, floats.read) == (0, 7)
 
 
 def test_float_images_are_brought_from_their_training_range(rng):
@@ -155,6 +215,26 @@ def test_float_images_are_brought_from_their_training_range(rng):
     within = ImageInput((2, 2), n_axes=2)
     within.update(np.array([[[0.25, 0.5], [0.5, 0.75]]]), np.ones(1))
     assert within(np.full((1, 2, 2), 0.25), np.ones(1, bool), np.float64).ravel().tolist() == [0.25] * 4
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_channels_are_standardized(rng, dtype):
+    """Over the pixels of the weighted training rows each has mean 0 and deviation 1; constant ones are 0."""
+    images = rng.integers(0, 200, size=(8, 5, 6, 3)).astype(dtype)
+    images[..., 1] = 7
+    images[..., 2] //= 10
+    weights = np.arange(8.0)
+    entry = ImageInput((5, 6, 3), n_axes=2, standardize=True)
+    for start in (0, 3):
+        rows = slice(start, 3 if start == 0 else 8)
+        entry.update(images[rows], weights[rows])
+    out = entry(images, np.arange(8) != 2, np.float64)
+
+    scaler = StandardScaler().fit(np.repeat(images, np.arange(8), axis=0).reshape(-1, 3).astype(float))
+    expected = scaler.transform(images.reshape(-1, 3).astype(float)).reshape(images.shape)
+    expected[2] = 0
+    np.testing.assert_allclose(out, np.moveaxis(expected, -1, 1), atol=1e-12)
+    assert not out[:, 1].any()
 
 
 def test_volumes_have_channels_first(rng):
@@ -185,7 +265,7 @@ def test_bags_of_images(rng):
     """Instances that are images are scaled as images are."""
     slices = [rng.integers(0, 255, size=(n, 4, 4), dtype=np.uint8) for n in (2, 3)]
     X = ModalityDict({"mri": BagArray.from_list(slices)})
-    entry = _fitted(X)["mri"]
+    entry = _fitted(X, standardize=False)["mri"]
 
     assert entry.shape == (1, 4, 4)
     values, offsets = entry(X["mri"], np.ones(2, bool), np.float32)
