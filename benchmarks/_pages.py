@@ -37,8 +37,9 @@ class Test(NamedTuple):
 
 ROSMAP, BMMC, CELLS = "ROSMAP", "BMMC", "blood cells"
 PAIRED = "BMMC, images paired at random within class"
+DYNAMICS, STATIC = "MM dynamics", "MM dynamics, none"
 CONCATENATIONS = ("concat + KNN", "concat + NN", "concat + RF", "concat + SVM")
-NETS = ("MM dynamics", "MM static", "HEALNet", "MCAT")
+NETS = ("MM dynamics", "MM static", STATIC, "HEALNet", "MCAT")
 TABLES = ((ROSMAP, "rosmap_cv"), (BMMC, "bmmc_tables"))
 ABLATED = (*TABLES, (PAIRED, "bmmc_images"))
 
@@ -60,7 +61,6 @@ def masked(model, how):
     return Test(f"{PAIRED}; {model}", complete, ("bmmc_masked", f"{model}, images {how}"))
 
 
-DYNAMICS, STATIC = "MM dynamics", "MM dynamics, none"
 CLAIMS = {
     "Han 2022: MM dynamics beats concatenation + LR": within(TABLES, "MM dynamics", "concat_lr"),
     "Han 2022: it reaches an accuracy of .842 on ROSMAP": [
@@ -95,7 +95,11 @@ CLAIMS = {
         masked(model, "masked") for model in (DYNAMICS, STATIC, "HEALNet", "MCAT")
     ],
     "Wenderoth: ... to below one trained without": [
-        Test(f"{PAIRED}; {model}", ("bmmc_tables", model), ("bmmc_masked", f"{model}, images masked"))
+        Test(
+            f"{PAIRED}; {model}",
+            ("bmmc_subsets", f"{model}: rna + protein"),
+            ("bmmc_masked", f"{model}, images masked"),
+        )
         for model in (DYNAMICS, STATIC)
     ],
     "Ours: images declared missing hurt less than masked ones": [
@@ -118,6 +122,18 @@ CLAIMS = {
         )
         for other in ("concat_lr", "MM dynamics")
     ],
+    "Ours: the best network beats the best single modality (LR)": [
+        Test(data, (file, NETS), (file, tuple(f"single_lr({name})" for name in names)))
+        for data, file, names in (
+            (ROSMAP, "rosmap_cv", ("mrna", "methylation", "mirna")),
+            (BMMC, "bmmc_tables", ("rna", "protein")),
+            (PAIRED, "bmmc_images", ("rna", "protein", "image")),
+            ("handwritten digits", "handwritten_missing_0.0", ("pix", "fou", "fac", "zer", "kar", "mor")),
+        )
+    ],
+    "Ours: a network beats LR on principal components of the pixels": within(
+        [(CELLS, "blood_cells")], NETS, "components + LR"
+    ),
     "MCAT: co-attention beats concatenation": within(TABLES, "MCAT", ("concat_lr", "concat + NN")),
 }
 NOT_TESTED = {

@@ -31,7 +31,7 @@ from skmm.fusion import ImageMMDynamics
 from skmm.model_selection import compare_modalities
 
 CELLS = "BMMC CITE-seq, six types, each donor left out once, 3 seeds"
-SUBSETS = [["rna"], ["protein"], ["image"], ["rna", "image"], ["protein", "image"]]
+SUBSETS = [["rna"], ["protein"], ["image"], ["rna", "image"], ["protein", "image"], ["rna", "protein"]]
 
 
 def mask_images(X):
@@ -45,10 +45,17 @@ def drop_images(X):
 
 
 def subset_scores(models, folds, tables, images):
-    """Scores of each model on subsets of the modalities; RNA + protein and all three are in the tables."""
+    """Scores of each model on subsets of the modalities; what the tables have of it is taken from there."""
     parts = []
     for name, model in models.items():
-        subsets = [subset for subset in SUBSETS if len(subset) > 1 or name != "MCAT"]
+        known = {"rna + protein + image": images}
+        if not isinstance(model, ImageMMDynamics):  # whose table without images has the class for tables
+            known["rna + protein"] = tables
+        subsets = [
+            subset
+            for subset in SUBSETS
+            if " + ".join(subset) not in known and (len(subset) > 1 or name != "MCAT")
+        ]
         scores = compare(
             model,
             load_paired,
@@ -60,7 +67,7 @@ def subset_scores(models, folds, tables, images):
         )
         complete = [
             table[table["estimator"] == name].assign(subset=subset, n_modalities=subset.count("+") + 1)
-            for table, subset in ((tables, "rna + protein"), (images, "rna + protein + image"))
+            for subset, table in known.items()
         ]
         strategy = complete[0]["strategy"].iloc[0]
         scores = pd.concat([scores, *complete], ignore_index=True)

@@ -1,7 +1,7 @@
 """How do models bear missing modalities? Six views of handwritten digits, 0 to 70 % of them missing."""
 
 import pandas as pd
-from _common import RESULTS, THREE_SEEDS, attention, compare, late, load_handwritten, report
+from _common import BASELINES, RESULTS, THREE_SEEDS, attention, compare, late, load_handwritten, report
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -38,6 +38,7 @@ def main():
                 cv=None,
                 X_test=drop_modalities(X_test, rate, random_state=1000 + seed),
                 y_test=y_test,
+                baselines=BASELINES if rate == 0 else BASELINES[:2],
             )
             parts.append(scores.assign(missing_rate=rate))
     scores = pd.concat(parts, ignore_index=True)
