@@ -2,14 +2,16 @@
 
 from numbers import Integral
 
+import numpy as np
 import pandas as pd
+from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._training import Choice, Number
 from skmm._training._parameters import FLAG, NON_NEGATIVE
 from skmm.fusion._base import BaseFusionClassifier
 from skmm.fusion._common import widths_by_name
-from skmm.fusion._mm_dynamics_network import CONFIDENCE, Branch, MMDynamicsModule, table_parts
+from skmm.fusion._mm_dynamics_network import ALONE, CONFIDENCE, Branch, MMDynamicsModule, table_parts
 
 
 class MMDynamicsClassifier(BaseFusionClassifier):
@@ -328,11 +330,41 @@ class MMDynamicsClassifier(BaseFusionClassifier):
         ValueError
             If the classifier has no confidences.
         """
-        check_is_fitted(self, "net_")
-        if not self.net_.module_.confidence_weighting:
-            raise ValueError(
-                "modality_confidence needs confidences. Got confidence_weighting=False: fit with True."
-            )
+        self._check_weighting("modality_confidence needs confidences")
         X = self._validate_new(X, "their confidences are 0")
         confidence = self._run(X, lambda output: output.informativeness[CONFIDENCE])
         return pd.DataFrame(confidence, index=X.index, columns=list(self.modalities_))
+
+    def modality_proba(self, X):
+        """Probabilities of the classes from each modality alone.
+
+        Parameters
+        ----------
+        X : mapping of str -> array, ModalityDict, or array of shape (n_samples, n_features)
+            The modalities.
+
+        Returns
+        -------
+        dict of str -> ndarray of shape (n_samples, n_classes)
+            :math:`p_m` by modality; rows sum to 1. The class prior where a sample lacks it.
+
+        Raises
+        ------
+        ValueError
+            If the classifier has no confidences, which these predictions teach.
+        """
+        self._check_weighting("modality_proba needs the predictions that teach confidences")
+        X = self._validate_new(X, "they get the class prior")
+        names = self.modalities_
+        found = self._run(X, lambda output: {name: output.informativeness[ALONE + name] for name in names})
+        for name, scores in found.items():
+            proba = softmax(scores.astype(np.float64), axis=1)
+            proba[~X.is_present(name)] = self.class_prior_
+            found[name] = proba.astype(scores.dtype, copy=False)
+        return found
+
+    def _check_weighting(self, what):
+        """Raise where the network has no heads that judge modalities."""
+        check_is_fitted(self, "net_")
+        if not self.net_.module_.confidence_weighting:
+            raise ValueError(f"{what}. Got confidence_weighting=False: fit with True.")

@@ -5,7 +5,9 @@ from torch import nn
 
 from skmm.nn import Dropout, FeatureGate, FusionOutput, NeutralVector, renormalize, xavier_linear
 
-CONFIDENCE = ""  # key of the confidences beside the gates: no modality has an empty name
+# Keys beside those of the gates: no modality has an empty name, or one with "__".
+CONFIDENCE = ""
+ALONE = "alone__"
 _DENSE_GATE = 500  # features up to which an automatic gate is dense: a quarter of a million parameters
 
 
@@ -84,7 +86,7 @@ class MMDynamicsModule(nn.Module):
         """Logits, the losses of the paper, gates by modality, confidences, and the fused vector."""
         # Most batches miss nothing: they go without the masks, which change nothing there.
         masks = [None] * len(self.branches) if bool(present.all()) else list(present.unbind(dim=1))
-        losses, gates, confidences, parts = {}, {}, [], []
+        losses, gates, alone, confidences, parts = {}, {}, {}, [], []
         for name, branch, here in zip(self.modalities, self.branches, masks, strict=True):
             gate, z = branch(inputs[name])
             parts.append(z)
@@ -93,11 +95,14 @@ class MMDynamicsModule(nn.Module):
                 sparsity = gate.flatten(start_dim=1).mean(dim=1)
                 losses[f"gate/{name}"] = _masked(self.gate_penalty * sparsity, here)
             if self.confidence_weighting:
-                confidences.append(_masked(self._judge(name, branch, z, here, losses), here))
+                confidence, alone[ALONE + name] = self._judge(name, branch, z, here, losses)
+                confidences.append(_masked(confidence, here))
         weights = (
             torch.stack(confidences, dim=1) if confidences else torch.ones_like(present, dtype=parts[0].dtype)
         )
         informativeness = {**gates, CONFIDENCE: weights}
+        if not self.training:
+            informativeness |= alone
         if masks[0] is not None:
             weights = renormalize(weights, present)
         blocks = [z * weight[:, None] for z, weight in zip(parts, weights.unbind(dim=1), strict=True)]
@@ -112,7 +117,7 @@ class MMDynamicsModule(nn.Module):
         return FusionOutput(logits, losses, informativeness, fused)
 
     def _judge(self, name, branch, z, here, losses):
-        """Confidence c of one modality, (batch,); adds the losses that teach it, by possible true class."""
+        """Confidence c of one modality, (batch,), and its own log-probabilities; adds the losses of both."""
         confidence = branch.confidence(z)[:, 0]
         if self.confidence_activation == "sigmoid":
             confidence = torch.sigmoid(confidence)
@@ -127,4 +132,4 @@ class MMDynamicsModule(nn.Module):
         error = (confidence[:, None] - target).square()
         losses[f"confidence/{name}"] = _masked(self.confidence_penalty * error, here)
         losses[f"classification/{name}"] = _masked(-self.confidence_penalty * log_proba, here)
-        return confidence
+        return confidence, log_proba

@@ -124,7 +124,16 @@ class ModalityConfidenceDisplay:
 
         Examples
         --------
-        See the class.
+        >>> from skmm.datasets import load_digits_views
+        >>> from skmm.fusion import MMDynamicsClassifier
+        >>> from skmm.inspection import ModalityConfidenceDisplay
+        >>> X, y = load_digits_views(return_X_y=True)
+        >>> X = X[["profile", "gradient"]]
+        >>> model = MMDynamicsClassifier(16, max_epochs=10, random_state=0).fit(X[:400], y[:400])
+        >>> display = ModalityConfidenceDisplay.from_estimator(model, X[400:], y[400:])
+        >>> errors = display.errors_["rmse"]  # "gradient" tells less, and how much less is known
+        >>> bool(errors.max() < 0.3)
+        True
         """
         seen = seen_by_model(estimator, X, ["modality_confidence", "modality_proba"], cls.__name__)
         if len(y) != len(seen.X):

@@ -225,6 +225,27 @@ def test_confidences_are_not_renormalized():
     assert (alone["b"] == 0).all()
 
 
+def test_each_modality_predicts_alone():
+    """Probabilities are those of the heads that confidence learns from, the prior where one is missing."""
+    X, y = _table_data()
+    model = MMDynamicsClassifier(8, max_epochs=5, standardize=False, precision="float64", random_state=0).fit(
+        X, y
+    )
+
+    proba = model.modality_proba(X)
+
+    assert list(proba) == ["a", "b"]
+    for name, branch in zip("ab", model.net_.module_.branches, strict=True):
+        x = X[name].to_numpy()
+        z = np.maximum(_affine(branch.encoder, x / (1 + np.exp(-_affine(branch.gate.affine, x)))), 0)
+        expected = _softmax(_affine(branch.classifier, z))
+        expected[np.isnan(x[:, 0])] = model.class_prior_
+        np.testing.assert_allclose(proba[name], expected, rtol=1e-9)
+    others = model.modality_proba({"a": X["a"]})
+    np.testing.assert_allclose(others["a"], proba["a"], rtol=1e-12)
+    np.testing.assert_allclose(others["b"], np.tile(model.class_prior_, (40, 1)))
+
+
 def test_sigmoid_confidences_are_probabilities():
     """With confidence_activation="sigmoid" they are in (0, 1)."""
     X, y = _table_data()
@@ -253,6 +274,8 @@ def test_ablations_have_nothing_to_show():
         model.feature_informativeness(X)
     with pytest.raises(ValueError, match="confidence_weighting=False"):
         model.modality_confidence(X)
+    with pytest.raises(ValueError, match="modality_proba needs .* confidence_weighting=False"):
+        model.modality_proba(X)
 
 
 def test_samples_without_a_modality_have_no_informativeness():
