@@ -12,13 +12,12 @@ from skmm.testing import all_estimators, parametrize_with_multimodal_checks
 # Arguments that a class needs, or with which it is quick. Every other estimator is checked as it is.
 QUICK = {"hidden": 4, "n_latents": 2, "latent_dim": 4, "max_epochs": 2}
 ARGUMENTS = {
-    "ImageMMDynamics": {"lr": 2e-3},  # scikit-learn hands it tables, which learn faster than images
     "ModalitySplitter": {"modalities": {"first": [0], "rest": slice(1, None)}},
     "ModalityTransformer": {"transformers": {"alpha": MaxAbsScaler()}},
 }
 # More instances of a class, to be checked beside the default one.
 VARIANTS = {
-    "ImageMMDynamics": [{"patch_size": 8, "flips": "both", "modality_dropout": 0.2}],
+    "ImageMMDynamics": [{"patch_size": 8, "gate_lr": 1.0, "flips": "both", "modality_dropout": 0.2}],
     "LateFusionClassifier": [{"method": "stacking", "cv": 2}],
     "ConcatModalities": [{"add_presence": True}, {"missing": 0.0}],
 }

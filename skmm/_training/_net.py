@@ -102,6 +102,15 @@ def _optimizer_options(optimizer, options):
     return optimizer, {f"optimizer__{name}": value for name, value in options.items() if name in known}
 
 
+def _slower_parts(module, lr):
+    """Parameter groups of skorch for the parts of a network that ask for a share of the learning rate."""
+    shares = getattr(module, "lr_shares", {})
+    if not shares:
+        return {}
+    groups = [(pattern, {"lr": lr * share, "lr_share": share}) for pattern, share in shares.items()]
+    return {"optimizer__param_groups": groups}
+
+
 def make_net(
     module,
     *,
@@ -119,7 +128,8 @@ def make_net(
     Parameters
     ----------
     module : torch.nn.Module
-        The network, initialized.
+        The network, initialized. ``lr_shares``, a dict of patterns of parameter names, where it has one, says
+        which share of ``lr`` they learn with.
     n_classes : int
         Number of classes.
     optimizer : str or type
@@ -160,6 +170,7 @@ def make_net(
         device=device,
         classes=list(range(n_classes)),
         **optimizer_options,
+        **_slower_parts(module, lr),
     ).initialize()
     net.autocast_ = precision == "bfloat16"
     net.modality_dropout_ = modality_dropout

@@ -1,6 +1,8 @@
 """MM dynamics for images and tables together: a U-Net as the gate and a CNN as the encoder of an image."""
 
-from skmm._training import Choice
+from numbers import Real
+
+from skmm._training import Choice, Number
 from skmm.containers import _validation as messages
 from skmm.fusion._mm_dynamics import MMDynamicsClassifier
 from skmm.nn import ImageEncoder, RandomFlips, UNetGate
@@ -33,6 +35,9 @@ class ImageMMDynamics(MMDynamicsClassifier):
     patch_size : {4, 8}, default=4
         Side, in pixels, of the squares on which the gate of an image is constant. The paper's text speaks of
         4, its code has 8.
+    gate_lr : float, default=0.1
+        Learning rate of the gates of images as a share of ``lr``, in (0, 1]. With 1, as in the paper, a gate
+        can close before the encoder has learned anything, and stay so: its modality is lost.
     flips : {"horizontal", "vertical", "both"}, default=None
         Mirror training images at random, with probability 1/2 in each direction. None for images whose
         orientation means something, as in X-rays, where left is not right. Nothing is mirrored in prediction.
@@ -56,9 +61,8 @@ class ImageMMDynamics(MMDynamicsClassifier):
         Share of a representation's entries that a training step drops, in [0, 1).
     max_epochs : int, default=50
         Passes over the training data.
-    lr : float, default=3e-4
-        Learning rate. The gate of an image closes for good, and its modality is lost, if it learns faster
-        than the encoder: with most images at 1e-3 or more.
+    lr : float, default=1e-3
+        Learning rate.
     batch_size : int or "auto", default="auto"
         Largest number of samples of a step; -1 for all, "auto" for twice the square root of the number of
         training samples, within 8 and 256. Where all fit into one batch, the fit depends neither on their
@@ -135,12 +139,13 @@ class ImageMMDynamics(MMDynamicsClassifier):
     images, features of a pretrained network as a table are the stronger choice.
 
     The gate and the encoder learn against each other: an encoder that sees nothing yet lets the gate close,
-    and a closed gate shows it nothing. Standardized images and a low ``lr`` let the encoder be first, neither
-    of which is the paper's; look whether the maps of ``feature_informativeness`` are all near 0.
+    and a closed gate shows it nothing. Standardized images and a gate that learns more slowly let the encoder
+    be first, neither of which is the paper's; look whether all maps of ``feature_informativeness`` are near
+    0.
 
     The paper's settings are those in the notes of :class:`MMDynamicsClassifier` with ``patch_size=8,
-    flips="both"``, 250 epochs in batches of 1024, on images of 64 x 64. Feature maps of larger ones are
-    pooled before the affine maps, which bounds the number of parameters.
+    gate_lr=1.0, flips="both"``, 250 epochs in batches of 1024, on images of 64 x 64. Feature maps of larger
+    ones are pooled before the affine maps, which bounds the number of parameters.
 
     References
     ----------
@@ -169,11 +174,12 @@ class ImageMMDynamics(MMDynamicsClassifier):
     _parameter_rules = {
         **MMDynamicsClassifier._parameter_rules,
         "patch_size": (Choice((4, 8)),),
+        "gate_lr": (Number(Real, 0, 1, "right"),),
         "flips": (Choice((None, "horizontal", "vertical", "both")),),
     }
     _search_space = {
         **MMDynamicsClassifier._search_space,
-        "lr": ("log", 5e-5, 1e-3),
+        "lr": ("log", 1e-4, 3e-3),
         "patch_size": ("categorical", [4, 8]),
         "flips": ("categorical", [None, "horizontal", "both"]),
     }
@@ -185,6 +191,7 @@ class ImageMMDynamics(MMDynamicsClassifier):
         feature_gate="auto",
         gate_rank=32,
         patch_size=4,
+        gate_lr=0.1,
         flips=None,
         confidence_weighting=True,
         confidence_activation="clamp",
@@ -194,7 +201,7 @@ class ImageMMDynamics(MMDynamicsClassifier):
         classification_penalty=1.0,
         dropout=0.5,
         max_epochs=50,
-        lr=3e-4,
+        lr=1e-3,
         batch_size="auto",
         optimizer="adamw",
         weight_decay=0.3,
@@ -245,6 +252,7 @@ class ImageMMDynamics(MMDynamicsClassifier):
             verbose=verbose,
         )
         self.patch_size = patch_size
+        self.gate_lr = gate_lr
         self.flips = flips
 
     def _validate(self, X, *, reset):
@@ -260,6 +268,14 @@ class ImageMMDynamics(MMDynamicsClassifier):
         """Shapes of the images of fit by modality; None where sizes differ, which training refuses."""
         schema = self.schema_
         return {name: schema.shapes[name] for name in schema.names if schema.kinds[name] == "image"}
+
+    def _make_module(self, shapes, n_classes):
+        """The network; gates of images learn with a share of the learning rate."""
+        module = super()._make_module(shapes, n_classes)
+        if self.feature_gate is not None:
+            images = [column for column, shape in enumerate(shapes.values()) if len(shape) > 1]
+            module.lr_shares = {f"branches.{column}.gate.*": self.gate_lr for column in images}
+        return module
 
     def _make_parts(self, shape, width):
         """Gate, encoder and flips of a modality whose entries have a shape."""

@@ -51,7 +51,7 @@ def seen(monkeypatch):
 def test_learns_from_images_and_tables():
     """Images that tell the class are learned, beside a table of noise and with images missing."""
     X, y = _data(120)
-    model = _model(32, max_epochs=20, lr=5e-4).fit(X[:80], y[:80])
+    model = _model(32, max_epochs=15).fit(X[:80], y[:80])
     rows = np.flatnonzero(X.is_present("im"))
     rows = rows[rows >= 80]
 
@@ -364,6 +364,36 @@ def test_bad_parameters_are_named(params, message):
     X, y = _data()
     with pytest.raises(ValueError, match=f"{next(iter(params))}.*{message}.*Got"):
         _model(**params).fit(X, y)
+
+
+def test_gates_of_images_learn_with_a_share_of_the_rate():
+    """Those of tables, and all else, with the whole; a warm start with another rate keeps the share."""
+    X, y = _data()
+    model = _model(gate_lr=0.25, lr=1e-3, warm_start=True).fit(X, y)
+
+    def rates():
+        module, groups = model.net_.module_, model.net_.optimizer_.param_groups
+        by_parameter = {id(p): group["lr"] for group in groups for p in group["params"]}
+        return {name: by_parameter[id(p)] for name, p in module.named_parameters()}
+
+    assert len(rates()) == len(list(model.net_.module_.parameters()))
+    for lr in (1e-3, 4e-3):
+        if lr != model.lr:
+            model.set_params(lr=lr).fit(X, y)
+        for name, rate in rates().items():
+            assert rate == pytest.approx(lr / 4 if name.startswith("branches.0.gate.") else lr), name
+    assert model.modalities_[0] == "im"
+
+
+def test_gates_stay_open_by_default():
+    """Where images tell the class the maps are neither 0 nor 1 throughout, whatever the penalty asks."""
+    y = np.arange(80) % 2
+    images = _images(y)
+    model = ImageMMDynamics(32, max_epochs=15, random_state=0).fit({"im": images}, y)
+    maps = model.feature_informativeness({"im": images})["im"]
+
+    assert 0.02 < maps.mean() < 0.98
+    assert model.score({"im": _images(y, seed=5)}, y) > 0.9
 
 
 def test_without_gates_there_are_no_maps():
