@@ -56,7 +56,7 @@ class BaseFusionClassifier(
 ):
     """Base class of the fusion classifiers: everything but the network.
 
-    It checks the data, encodes labels, standardizes tables, scales images to [0, 1], makes batches, trains
+    It checks the data, encodes labels, standardizes tables and images, makes batches, trains
     with early stopping, applies the softmax and decodes. A new model writes ``__init__``, with each of its
     parameters spelled out, and one hook, ``_make_module(shapes, n_classes)``. The hook returns a torch module
     whose ``forward(inputs, present)`` takes
@@ -106,8 +106,8 @@ class BaseFusionClassifier(
     missing : {"neutral", "zero"}, default="neutral"
         What stands for a modality that is missing: a learned vector, or zeros.
     standardize : bool, default=True
-        Standardize the columns of tables by their mean and deviation over the training samples that have
-        them, and clip them at 3 deviations.
+        Standardize the columns of tables, also those that are instances of bags, and the channels of images
+        by their mean and deviation over the training samples that have them; clip columns at 3 deviations.
     class_weight : {"balanced"} or dict, default="balanced"
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None

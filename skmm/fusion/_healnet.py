@@ -122,8 +122,8 @@ class HEALNetClassifier(BaseFusionClassifier):
     modality_dropout : float, default=0.0
         Probability that a training step leaves out a modality of a sample, one always being kept.
     standardize : bool, default=True
-        Standardize the columns of tables by their mean and deviation over the training samples that have
-        them, and clip them at 3 deviations.
+        Standardize the columns of tables, also those that are instances of bags, and the channels of images
+        by their mean and deviation over the training samples that have them; clip columns at 3 deviations.
     class_weight : {"balanced"} or dict, default="balanced"
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
