@@ -249,3 +249,28 @@ def test_large_finite_numbers_are_finite(dtype):
     value = np.full((3, 30), np.finfo(dtype).max, dtype=dtype)
 
     assert check_finite(value, np.ones(3, dtype=bool), "rna") is None
+
+
+def test_images_of_different_sizes_after_one_size():
+    """They are refused, whatever the rows; after a fit on different sizes all sizes are taken."""
+    one, several = np.ones((2, 4, 5)), [np.ones((4, 5)), np.ones((5, 4)), np.ones((4, 5))]
+    X = ModalityDict({"scan": several}, kinds={"scan": "image"})
+    estimator, _ = fit({"scan": one})
+
+    for new in (X, X[[0, 2]]):
+        with pytest.raises(ValueError, match=r"'scan' holds images of different sizes.*\(4, 5\) in fit"):
+            validate_modalities(estimator, new, reset=False)
+    ragged, _ = fit(X)
+    assert len(validate_modalities(ragged, {"scan": one}, reset=False)) == 2
+    assert len(validate_modalities(ragged, X, reset=False)) == 3
+
+
+def test_a_refused_kind_names_who_takes_it():
+    """Where the estimator knows one."""
+    estimator = Fitted()
+    estimator._instead = {"image": "Photographer"}
+
+    with pytest.raises(ValueError, match="'scan', which is of kind 'image': use Photographer, flatten or"):
+        validate_modalities(estimator, {"scan": np.ones((2, 4, 5))}, reset=True, accept=("table",))
+    with pytest.raises(ValueError, match="which is of kind 'bag': pool each bag"):
+        validate_modalities(estimator, {"mri": X_FIT["mri"]}, reset=True, accept=("table",))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from skmm import ModalityDict
+from skmm import BagArray, ModalityDict
 from skmm._training import content_order
 
 
@@ -74,11 +74,24 @@ def test_float32_and_integers_have_the_keys_of_their_values():
     np.testing.assert_array_equal(orders[0], orders[2])
 
 
-def test_samples_without_a_table_are_told_apart(rng):
-    """Images alone, equal ones too, are samples of their own."""
-    images = np.zeros((5, 4, 4))
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 3), (2, 4, 4, 1)])
+def test_images_and_volumes_have_keys(rng, shape):
+    """They are ordered by content, and equal ones share a number, unless their tables differ."""
+    images = rng.integers(0, 255, size=(6, *shape), dtype=np.uint8)[[0, 1, 2, 2, 3, 4]]
+    shuffled = rng.permutation(6)
+    table = np.arange(6.0)[:, None]
 
-    order, groups = _keys_order({"image": images})
+    first, groups = _keys_order({"image": images})
+    second, _ = _keys_order({"image": images[shuffled]})
+
+    np.testing.assert_array_equal(images[first], images[shuffled][second])
+    assert sorted(np.bincount(groups)) == [1, 1, 1, 1, 2]
+    assert _keys_order({"image": images, "table": table})[1] is None
+
+
+def test_samples_without_table_or_image_are_told_apart():
+    """Bags alone, equal ones too, are samples of their own."""
+    order, groups = _keys_order({"bag": BagArray.from_list([np.zeros((2, 3))] * 5)})
 
     assert groups is None
     assert sorted(order) == list(range(5))
