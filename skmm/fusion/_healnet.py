@@ -28,9 +28,10 @@ def _as_bags(weights, lengths, axes):
 class HEALNetClassifier(BaseFusionClassifier):
     r"""HEALNet: an array of latents looks at each modality in turn, layer after layer, through attention.
 
-    Every modality becomes a set of tokens :math:`X_m`: the groups or features of a table, the patches of an
-    image or volume, the instances of a bag. A learned array S of latents, the same for every sample at first,
-    is changed by each modality m, in alphabetical order, in each of some layers:
+    Every modality becomes a set of tokens :math:`X_m`: the row of a table, or its groups of columns, or its
+    features; the patches of an image or volume; the instances of a bag. A learned array S of latents, the
+    same for every sample at first, is changed by each modality m, in alphabetical order, in each of some
+    layers:
 
     .. math::
         S \leftarrow S + \mathrm{CA}_m(\mathrm{LN}(S), \mathrm{LN}(X_m)), \quad
@@ -48,12 +49,12 @@ class HEALNetClassifier(BaseFusionClassifier):
     and :math:`\mathrm{FF}(x) = R (a \odot \mathrm{selu}(g)) + r` with :math:`[a, g] = E x + e`. The class
     probabilities are the softmax of an affine map of the mean latent, normalized.
 
-    A modality that a sample lacks is skipped for this sample, with all four updates, in training as in
-    prediction: nothing stands in for it.
+    The latter two, by default, once a layer instead. A modality that a sample lacks is skipped for this
+    sample, with all its updates, in training as in prediction: nothing stands in for it.
 
     Parameters
     ----------
-    n_latents : int, default=16
+    n_latents : int, default=8
         Number of latents (the paper's :math:`l_c`).
     latent_dim : int, default=32
         Width of a latent (:math:`l_d`).
@@ -67,9 +68,9 @@ class HEALNetClassifier(BaseFusionClassifier):
         Heads of the attention among latents.
     latent_head_dim : int, default=16
         Width of each of them.
-    self_attention : {"modality", "layer"}, default="modality"
-        When the latents look at one another: after each modality, with the same weights each time, or once a
-        layer, after all of them; None for never.
+    self_attention : {"layer", "modality"}, default="layer"
+        When the latents look at one another: once a layer, after all modalities, or after each of them, with
+        the same weights each time; None for never.
     weight_tying : {"layers", "layers_and_modalities"}, default=None
         None gives each layer weights of its own. With "layers" those after the first share theirs.
         "layers_and_modalities" is what the original's code calls tied: besides, all modalities share one
@@ -80,12 +81,12 @@ class HEALNetClassifier(BaseFusionClassifier):
         T; below 1, attention is sharper than usual.
     attention_dropout : float, default=0.0
         Share of the attention weights that a training step drops, in [0, 1).
-    tokenization : {"groups", "feature", "vector"}, default="groups"
-        Tokens of a table: one for each group of columns, by an affine map of its own; one for each column,
-        told apart by their positions; or the whole row as a single token, as in the original, which leaves
-        attention nothing to choose from.
-    feature_groups : int or dict, default=16
-        Groups of columns: the number of equal runs of neighbouring columns, or by modality such a number or a
+    tokenization : {"vector", "groups", "feature"}, default="vector"
+        Tokens of a table: the whole row as a single one, as in the original, which leaves attention nothing
+        to choose from; one for each group of columns, by an affine map of its own; or one for each column,
+        told apart by their positions.
+    feature_groups : int or dict, default=8
+        For "groups": the number of equal runs of neighbouring columns, or by modality such a number or a
         dict {name of the group: columns}, by name or position.
     patch_size : int, default=8
         Side of the square, or cubic, patches of images and volumes, in pixels.
@@ -99,7 +100,7 @@ class HEALNetClassifier(BaseFusionClassifier):
         Share of the entries that a training step drops behind each feed-forward network, in [0, 1).
     max_epochs : int, default=50
         Passes over the training data.
-    lr : float, default=1e-3
+    lr : float, default=2e-3
         Learning rate.
     batch_size : int or "auto", default="auto"
         Largest number of samples of a step; -1 for all, "auto" for twice the square root of the number of
@@ -107,7 +108,7 @@ class HEALNetClassifier(BaseFusionClassifier):
         order nor on whether a sample is repeated or weighted.
     optimizer : {"adam", "adamw", "sgd"} or type, default="adamw"
         Optimizer, or a class of torch's.
-    weight_decay : float, default=0.1
+    weight_decay : float, default=1.0
         Weight decay: decoupled from the gradient by "adamw", an L2 penalty by the others (try 1e-4).
     early_stopping : bool, default=False
         Hold out a part of the training samples, stop when the loss on it stops falling, and go back to the
@@ -170,11 +171,27 @@ class HEALNetClassifier(BaseFusionClassifier):
 
     Notes
     -----
-    TODO
+    The order of the keys of X does not matter. That of the names does: the modalities change the latents in
+    alphabetical order, so that names in another order give another network.
+
+    The defaults were chosen by cross-validation on training data of a few hundred samples, for which the
+    paper's network is too large and, on a CPU, too slow. There, on tables, it was about as good as logistic
+    regression on the concatenation, and behind :class:`MMDynamicsClassifier`; on small images it was far
+    better than principal components. It fits few samples perfectly within some epochs, whatever the dropout;
+    weight decay and fewer latents helped. Groups of columns were 1 to 6 points of accuracy behind whole rows,
+    less at a higher temperature: ask for them where it matters what the latents look at.
+
+    The original's defaults are ``n_latents=128, latent_dim=128, depth=3, n_cross_heads=8, cross_head_dim=64,
+    n_latent_heads=8, latent_head_dim=64, self_attention="modality", dropout=0``, with patches of one pixel;
+    it is trained with Adam, a one-cycle schedule and an L1 penalty. Wenderoth (2024) takes ``n_latents=17,
+    latent_dim=126, depth=2, n_cross_heads=1, cross_head_dim=63, self_attention=None, attention_dropout=0.5,
+    dropout=0.36, max_frequency=2``.
 
     References
     ----------
     Hemker, Simidjievski, Jamnik: HEALNet: multimodal fusion for heterogeneous biomedical data. NeurIPS 2024.
+
+    Wenderoth: MMdynamics evolved, 2024.
 
     Examples
     --------
@@ -182,6 +199,11 @@ class HEALNetClassifier(BaseFusionClassifier):
     >>> from skmm.fusion import HEALNetClassifier
     >>> X, y = load_digits_views(return_X_y=True)
     >>> X = X[["image", "profile"]]
+    >>> model = HEALNetClassifier(patch_size=4, max_epochs=15, random_state=0).fit(X[:400], y[:400])
+    >>> bool(model.score(X[400:800], y[400:800]) > 0.7)
+    True
+    >>> model.attention_weights(X[400:800])["image"].shape
+    (400, 2, 2)
     """
 
     _accepts = ("table", "image", "volume", "bag")
@@ -207,15 +229,15 @@ class HEALNetClassifier(BaseFusionClassifier):
         "n_latents": ("log_int", 4, 64),
         "latent_dim": ("log_int", 16, 128),
         "depth": ("int", 1, 3),
-        "tokenization": ("categorical", ["groups", "vector"]),
+        "tokenization": ("categorical", ["vector", "groups"]),
         "feature_groups": ("log_int", 4, 64),
-        "self_attention": ("categorical", ["modality", "layer", None]),
+        "self_attention": ("categorical", ["layer", "modality", None]),
         **{name: space for name, space in BaseFusionClassifier._search_space.items() if name != "hidden"},
     }
 
     def __init__(
         self,
-        n_latents=16,
+        n_latents=8,
         latent_dim=32,
         *,
         depth=2,
@@ -223,22 +245,22 @@ class HEALNetClassifier(BaseFusionClassifier):
         cross_head_dim=16,
         n_latent_heads=4,
         latent_head_dim=16,
-        self_attention="modality",
+        self_attention="layer",
         weight_tying=None,
         activation="selu",
         attention_temperature=0.5,
         attention_dropout=0.0,
-        tokenization="groups",
-        feature_groups=16,
+        tokenization="vector",
+        feature_groups=8,
         patch_size=8,
         n_frequency_bands=2,
         max_frequency=10.0,
         dropout=0.5,
         max_epochs=50,
-        lr=1e-3,
+        lr=2e-3,
         batch_size="auto",
         optimizer="adamw",
-        weight_decay=0.1,
+        weight_decay=1.0,
         early_stopping=False,
         n_iter_no_change=10,
         tol=1e-4,
@@ -350,7 +372,8 @@ class HEALNetClassifier(BaseFusionClassifier):
             none.
 
             - table: a DataFrame (n_samples, n_tokens), whose columns are the names of the groups or features
-              and whose index is that of ``X``; an array if not averaged;
+              (of the table, with weights of 1, if a row is one token) and whose index is that of ``X``; an
+              array if not averaged;
             - image: an array (n_samples, rows, columns) of patches, not of pixels: patch (i, j) begins at
               pixel (i, j) * ``patch_size``;
             - volume: an array (n_samples, depth, rows, columns) of patches;

@@ -30,6 +30,7 @@ DEFAULTS = {
 }
 WIDTHS, COUNTS = [5, 6, 4], [4, 1, None]  # several tokens, a single one, a number that differs
 QUICK = {"n_latents": 4, "latent_dim": 8, "n_cross_heads": 2, "cross_head_dim": 4, "max_epochs": 2}
+GROUPS = {"tokenization": "groups", "feature_groups": 3}
 OPTIONS = [
     {},
     {"self_attention": "layer"},
@@ -315,7 +316,7 @@ def test_wrong_shapes_are_errors(name, value):
 def test_attention_weights():
     """Weights of a sample's tokens sum to 1, in the form of each kind; a missing modality has none."""
     X, y = _incomplete()
-    model = HEALNetClassifier(**QUICK, feature_groups=3, patch_size=4, random_state=0).fit(X, y)
+    model = HEALNetClassifier(**QUICK, **GROUPS, patch_size=4, random_state=0).fit(X, y)
     with pytest.warns(NoModalityWarning, match="1 sample"):
         weights = model.attention_weights(X[["rna", "cells"]][:8])  # the sixth has neither
 
@@ -335,7 +336,7 @@ def test_attention_weights():
 def test_attention_weights_of_each_layer_head_and_latent():
     """Their mean over these axes is what is returned otherwise."""
     X, y = _incomplete()
-    model = HEALNetClassifier(**QUICK, feature_groups=3, patch_size=4, depth=3, random_state=0).fit(X, y)
+    model = HEALNetClassifier(**QUICK, **GROUPS, patch_size=4, depth=3, random_state=0).fit(X, y)
 
     averaged, full = model.attention_weights(X), model.attention_weights(X, average=False)
 
@@ -379,7 +380,7 @@ def test_groups_by_name():
     """Named groups name the tokens; a column that is in none of them has no influence."""
     X, y = _data()
     groups = {"rna": {"cycle": ["gene 0", "gene 3"], "repair": ["gene 1", "gene 3", "gene 4"]}}
-    model = HEALNetClassifier(**QUICK, feature_groups=groups, random_state=0).fit(X, y)
+    model = HEALNetClassifier(**QUICK, tokenization="groups", feature_groups=groups, random_state=0).fit(X, y)
     changed = X["rna"].copy()
     changed[["gene 2", "gene 5"]] = -7.0
 
