@@ -61,7 +61,6 @@ def module(fixture):
         detach_confidence=False,
         missing="zero",
         max_epochs=1,
-        precision="float64",
         random_state=0,
     ).fit(X, [0, 1, 2, 2])
     weights = {
@@ -70,7 +69,7 @@ def module(fixture):
         if key.startswith("w:")
     }
     weights["classifier.weight"] = weights["classifier.weight"].roll(8, dims=1)
-    network = model.net_.module_
+    network = model.net_.module_.double()
     network.load_state_dict(weights)
     return network.eval()
 
