@@ -1,8 +1,8 @@
 """The time of a fit of MCAT against a hand-written PyTorch loop of the same maths.
 
 The loop is made of torch's own layers (MultiheadAttention, TransformerEncoderLayer), pads the bags of a
-batch, and has Adam with its defaults. Ratios of process times of steady-state epochs, one thread, alternating pairs,
-on bags beside a table, and on two tables.
+batch, and has Adam with its defaults. Ratios of process times of steady-state epochs, one thread, alternating
+pairs, on bags beside a table, and on two tables.
 """
 
 import time
