@@ -135,3 +135,21 @@ def test_pooling_of_masked_tokens():
     assert not weights[~mask].any()
     assert not pooled[1].any()
     assert all(torch.isfinite(parameter.grad).all() for parameter in pooling.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_same_without_the_weights(dtype):
+    """The kernel that returns no weights gives the same results and gradients, without any key too."""
+    generator = torch.Generator().manual_seed(0)
+    parts = [torch.randn(3, n, 8, generator=generator, dtype=dtype, requires_grad=True) for n in (5, 7, 7)]
+    mask = torch.arange(7) < torch.tensor([7, 4, 0])[:, None]
+
+    expected, _ = attend(*parts, n_heads=2, mask=mask, temperature=0.5)
+    found, weights = attend(*parts, n_heads=2, mask=mask, temperature=0.5, need_weights=False)
+
+    assert weights is None
+    assert not found[2].any()
+    torch.testing.assert_close(found, expected)
+    gradients = torch.autograd.grad(expected.square().sum(), parts)
+    for ours, theirs in zip(torch.autograd.grad(found.square().sum(), parts), gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
