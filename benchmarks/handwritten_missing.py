@@ -11,7 +11,6 @@ from skmm.datasets import drop_modalities
 from skmm.fusion import MMDynamicsClassifier, MMStaticClassifier
 
 RATES = (0.0, 0.3, 0.5, 0.7)
-ATTENTION_RATES = (0.0, 0.5)  # their fits take minutes
 
 
 def main():
@@ -22,6 +21,7 @@ def main():
         "MM dynamics": MMDynamicsClassifier(),
         "MM dynamics, modality dropout": MMDynamicsClassifier(modality_dropout=0.3),
         "MM static": MMStaticClassifier(),
+        **attention(),
         **late(),
         "concat + LR, presence as columns": make_pipeline(
             ConcatModalities(add_presence=True), StandardScaler(), LogisticRegression(max_iter=2000)
@@ -31,7 +31,7 @@ def main():
     for rate in RATES:
         for seed in THREE_SEEDS:
             scores = compare(
-                {**estimators, **(attention() if rate in ATTENTION_RATES else {})},
+                estimators,
                 drop_modalities(X, rate, random_state=seed),
                 y,
                 seeds=(seed,),
