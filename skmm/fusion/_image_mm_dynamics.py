@@ -39,8 +39,9 @@ class ImageMMDynamics(MMDynamicsClassifier):
         Learning rate of the gates of images as a share of ``lr``, in (0, 1]. With 1, as in the paper, a gate
         can close before the encoder has learned anything, and stay so: its modality is lost.
     flips : {"horizontal", "vertical", "both"}, default=None
-        Mirror training images at random, with probability 1/2 in each direction. None for images whose
-        orientation means something, as in X-rays, where left is not right. Nothing is mirrored in prediction.
+        Mirror training images at random, with probability 1/2 in each direction, never in prediction. Worth
+        setting wherever orientation means nothing, as with cells: the encoder knows some hundred images by
+        heart otherwise. None where it means something, as in X-rays, where left is not right.
     confidence_weighting : bool, default=True
         Whether modalities are weighted by confidence; False for :math:`c_m = 1`, without the terms of
         :math:`\lambda_{MI}`.
