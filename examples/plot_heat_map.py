@@ -46,7 +46,7 @@ print(f"accuracy on {len(test)} other digits: {model.score(X[test], y[test]):.2f
 # --------------
 #
 # One test sample of each digit that has its image, alone and under its map. The digits always lie in the
-# middle, so part of each map is the same for all: the edge at the left, where no digit ever is, tells nothing.
+# middle, so part of each map is the same for all: the edge at the left, where no digit is, tells nothing.
 
 from skmm.inspection import FeatureInformativenessDisplay
 

@@ -102,7 +102,7 @@ class ModalityConfidenceDisplay:
         ----------
         estimator : estimator
             Fitted, with the methods ``modality_confidence`` and ``modality_proba``, such as
-            MMDynamicsClassifier; or a Pipeline or a search that ends in one.
+            MMDynamicsClassifier and ImageMMDynamics; or a Pipeline or a search that ends in one.
         X : mapping of str -> array, ModalityDict, or array-like of shape (n_samples, n_features)
             Samples.
         y : array-like of shape (n_samples,)
@@ -223,7 +223,7 @@ class ModalityConfidenceDisplay:
         self.errors_ = confidence_errors(self.confidence, self.true_probability, present=self.present).loc[
             names
         ]
-        columns = min(len(names), _COLUMNS)
+        columns = 2 if len(names) == 4 else min(len(names), _COLUMNS)
         height = 3.7 * -(-len(names) // columns) + 0.5
         blocks = [(len(names), columns, 3.5 * columns + 0.3, height)]
         self.axes_ = panel_blocks(ax, blocks, type(self).__name__)[0]

@@ -75,9 +75,9 @@ class FeatureInformativenessDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, with the method ``feature_informativeness``, such as MMDynamicsClassifier; or a Pipeline
-            or a search that ends in one. The earlier steps of a Pipeline are applied, and the features are
-            those that come out of them, by name where the steps tell names.
+            Fitted, with the method ``feature_informativeness``, such as MMDynamicsClassifier and
+            ImageMMDynamics; or a Pipeline or a search that ends in one. The earlier steps of a Pipeline are
+            applied, and the features are those that come out of them, by name where the steps tell names.
         X : mapping of str -> array, ModalityDict, or array-like of shape (n_samples, n_features)
             Samples.
         y : array-like of shape (n_samples,), default=None

@@ -9,9 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 from skmm.containers import ModalityDict, as_modality_dict
 
 _WITH = {
-    "feature_informativeness": "MMDynamicsClassifier",
-    "modality_confidence": "MMDynamicsClassifier",
-    "modality_proba": "MMDynamicsClassifier",
+    "feature_informativeness": "MMDynamicsClassifier or ImageMMDynamics",
+    "modality_confidence": "MMDynamicsClassifier or ImageMMDynamics",
+    "modality_proba": "MMDynamicsClassifier or ImageMMDynamics",
     "attention_weights": "HEALNetClassifier or MCATClassifier",
 }
 

@@ -156,7 +156,7 @@ def test_wrong_arguments_are_refused(judged, known, mixed):
     ]:
         with pytest.raises(ValueError, match=message):
             ModalityConfidenceDisplay.from_predictions(confidence, truth, **options)
-    with pytest.raises(ValueError, match="the method modality_confidence, as MMDynamicsClassifier has"):
+    with pytest.raises(ValueError, match="the method modality_confidence, as MMDynamicsClassifier or"):
         ModalityConfidenceDisplay.from_estimator(LogisticRegression(), X, y)
     with pytest.raises(NotFittedError):
         ModalityConfidenceDisplay.from_estimator(known, X, y)
