@@ -174,6 +174,11 @@ def mm_dynamics(make, **params):
     }
 
 
+def image_mm_dynamics(**params):
+    """The same for images of cells: they have no upright, so training mirrors them at random, as published."""
+    return mm_dynamics(ImageMMDynamics, flips="both", **params)
+
+
 def attention(**params):
     """The two networks with attention."""
     return {"HEALNet": HEALNetClassifier(**params), "MCAT": MCATClassifier(**params)}
@@ -199,7 +204,7 @@ def fusions(**params):
 
 def image_fusions(**params):
     """The same for images and tables; "MM dynamics, none" is what MM static would be with images."""
-    return {**mm_dynamics(ImageMMDynamics, **params), **attention(**params), **late()}
+    return {**image_mm_dynamics(**params), **attention(**params), **late()}
 
 
 # --- scores -------------------------------------------------------------------------------------------

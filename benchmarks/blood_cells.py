@@ -7,21 +7,20 @@ from _common import (
     compare,
     components_lr,
     early,
+    image_mm_dynamics,
     load_blood_cells,
-    mm_dynamics,
     report,
 )
 from sklearn.ensemble import RandomForestClassifier
 
 from skmm import ModalityDict
-from skmm.fusion import ImageMMDynamics
 
 
 def main():
     """Two folds with each of three seeds, on images averaged down."""
     images, y = load_blood_cells()
     X = ModalityDict({"image": images})
-    networks = {**mm_dynamics(ImageMMDynamics), **attention()}
+    networks = {**image_mm_dynamics(), **attention()}
     del networks["MM dynamics, MI only"]  # one modality has nothing to be weighted against
     estimators = {
         "components + LR": components_lr(X, 50),

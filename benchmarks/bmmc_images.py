@@ -95,8 +95,8 @@ def main():
 
     models = {
         "concat_lr": early(LogisticRegression(max_iter=1000)),
-        "MM dynamics": ImageMMDynamics(),
-        "MM dynamics, none": ImageMMDynamics(feature_gate=None, confidence_weighting=False),
+        "MM dynamics": ImageMMDynamics(flips="both"),
+        "MM dynamics, none": ImageMMDynamics(feature_gate=None, confidence_weighting=False, flips="both"),
         **attention(),
     }
     scores = subset_scores(models, shared["cv"], tables, images)
