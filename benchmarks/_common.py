@@ -175,7 +175,7 @@ def mm_dynamics(make, **params):
 
 
 def image_mm_dynamics(**params):
-    """The same for images of cells: they have no upright, so training mirrors them at random, as published."""
+    """The same for images of cells: they have no upright; training mirrors them, as published."""
     return mm_dynamics(ImageMMDynamics, flips="both", **params)
 
 
