@@ -117,6 +117,15 @@ def widths_by_name(hidden, modalities, names):
     return [int(hidden[name]) for name in names]
 
 
+def check_image_sizes(estimator, smallest):
+    """Raise for a modality of images that are smaller than ``smallest`` pixels a side."""
+    schema = estimator.schema_
+    for name in schema.names:
+        size = schema.shapes[name][:2]  # None where sizes differ, which training refuses
+        if schema.kinds[name] == "image" and min(side or smallest for side in size) < smallest:
+            raise messages.images_too_small(name, size, smallest, type(estimator).__name__)
+
+
 def observed_modalities(X, weights=None, stacklevel=4):
     """Names of the modalities that some sample of non-zero weight has; warns of the others."""
     seen = (X.present if weights is None else X.present[weights > 0]).any(axis=0)

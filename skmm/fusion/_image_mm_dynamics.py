@@ -3,7 +3,7 @@
 from numbers import Real
 
 from skmm._training import Choice, Number
-from skmm.containers import _validation as messages
+from skmm.fusion._common import check_image_sizes
 from skmm.fusion._mm_dynamics import MMDynamicsClassifier
 from skmm.nn import ImageEncoder, RandomFlips, UNetGate
 
@@ -260,15 +260,8 @@ class ImageMMDynamics(MMDynamicsClassifier):
         """What came, as a ModalityDict in alphabetical order; images that are too small are refused."""
         X = super()._validate(X, reset=reset)
         if reset:
-            for name, (height, width, *_) in self._image_shapes().items():
-                if min(height or _SMALLEST, width or _SMALLEST) < _SMALLEST:
-                    raise messages.images_too_small(name, (height, width), _SMALLEST, type(self).__name__)
+            check_image_sizes(self, _SMALLEST)
         return X
-
-    def _image_shapes(self):
-        """Shapes of the images of fit by modality; None where sizes differ, which training refuses."""
-        schema = self.schema_
-        return {name: schema.shapes[name] for name in schema.names if schema.kinds[name] == "image"}
 
     def _make_module(self, shapes, n_classes):
         """The network; gates of images learn with a share of the learning rate."""
@@ -309,5 +302,6 @@ class ImageMMDynamics(MMDynamicsClassifier):
             If the classifier has no gates.
         """
         found = super().feature_informativeness(X)
-        images = self._image_shapes()
-        return {name: gate[:, 0] if name in images else gate for name, gate in found.items()}
+        return {
+            name: gate[:, 0] if self.schema_.kinds[name] == "image" else gate for name, gate in found.items()
+        }

@@ -8,18 +8,37 @@ from torch import nn
 
 from skmm._training import Choice, Instance
 from skmm.fusion._base import BaseFusionClassifier
-from skmm.fusion._common import widths_by_name
+from skmm.fusion._common import check_image_sizes, widths_by_name
 from skmm.fusion._stacking import weights_by_name
-from skmm.nn import Dropout, FusionOutput, NeutralVector, renormalize, xavier_linear
+from skmm.nn import (
+    Dropout,
+    FusionOutput,
+    ImageEncoder,
+    NeutralVector,
+    RandomFlips,
+    renormalize,
+    xavier_linear,
+)
+
+_SMALLEST = 4  # side of the smallest image: the encoder halves it twice
+
+
+def _make_encoder(shape, width, flips):
+    """The encoder of a table, or of an image that training mirrors at random."""
+    if len(shape) == 1:
+        return xavier_linear(*shape, width)
+    encoder = ImageEncoder(shape, width)
+    return encoder if flips is None else nn.Sequential(RandomFlips(flips), encoder)
 
 
 class MMStaticModule(nn.Module):
     """The network of MM static; ``widths`` and ``weights`` in the order of ``shapes``."""
 
-    def __init__(self, shapes, n_classes, widths, weights, *, dropout, missing):
+    def __init__(self, shapes, n_classes, widths, weights, *, dropout, missing, flips):
         super().__init__()
-        sizes = [n_features for (n_features,) in shapes.values()]
-        self.encoders = nn.ModuleList(xavier_linear(*size) for size in zip(sizes, widths, strict=True))
+        self.encoders = nn.ModuleList(
+            _make_encoder(shape, width, flips) for shape, width in zip(shapes.values(), widths, strict=True)
+        )
         self.dropout = Dropout(dropout)
         self.neutral = (
             nn.ModuleList(NeutralVector(width) for width in widths) if missing == "neutral" else None
@@ -53,6 +72,10 @@ class MMStaticClassifier(BaseFusionClassifier):
     only change how fast a modality is learned and how strongly it is penalized. With equal weights it is MM
     dynamics without gates and without confidences.
 
+    :math:`E_m` is an affine map of a table, and the small convolutional net of :class:`ImageMMDynamics`
+    (:class:`skmm.nn.ImageEncoder`) of an image: grey or of 1, 3 or 4 channels, of 4 x 4 pixels or more, all
+    of a modality of one size.
+
     Where a sample lacks modalities, the weights of the others are raised to the same total, and a learned
     neutral vector, or zero, stands in the place of each that is missing.
 
@@ -63,6 +86,8 @@ class MMStaticClassifier(BaseFusionClassifier):
     modality_weights : dict of str -> float, or list of float, default=None
         Weights :math:`w_m`, not negative; a list is in alphabetical order of the modalities, a modality that
         a dict leaves out has 1. None for 1 each.
+    flips : {"horizontal", "vertical", "both"}, default=None
+        Mirror training images at random, with probability 1/2 in each direction; none in prediction.
     dropout : float, default=0.5
         Share of a representation's entries that a training step drops, in [0, 1).
     max_epochs : int, default=100
@@ -92,8 +117,9 @@ class MMStaticClassifier(BaseFusionClassifier):
     missing : {"neutral", "zero"}, default="neutral"
         What stands for a modality that is missing: a learned vector, or zeros.
     standardize : bool, default=True
-        Standardize the columns of tables by their mean and deviation over the training samples that have
-        them, and clip them at 3 deviations.
+        Standardize the columns of tables, and the channels of images over all their pixels, by their mean and
+        deviation over the training samples that have them, and clip columns at 3 deviations. False for the
+        paper's images in [0, 1]: bytes are divided by 255, others brought from the range seen in training.
     class_weight : {"balanced"} or dict, default="balanced"
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
@@ -160,12 +186,14 @@ class MMStaticClassifier(BaseFusionClassifier):
     True
     """
 
+    _accepts = ("table", "image")
     _fusion_strategy = "late"
     _parameter_rules = {
+        "flips": (Choice((None, "horizontal", "vertical", "both")),),
         "modality_weights": (
             Choice((None,)),
             Instance((Mapping, list, tuple, np.ndarray), "a dict {modality: weight} or a list of weights"),
-        )
+        ),
     }
 
     def __init__(
@@ -173,6 +201,7 @@ class MMStaticClassifier(BaseFusionClassifier):
         hidden=256,
         *,
         modality_weights=None,
+        flips=None,
         dropout=0.5,
         max_epochs=100,
         lr=2e-3,
@@ -218,9 +247,17 @@ class MMStaticClassifier(BaseFusionClassifier):
             verbose=verbose,
         )
         self.modality_weights = modality_weights
+        self.flips = flips
+
+    def _validate(self, X, *, reset):
+        """What came, as a ModalityDict in alphabetical order; images that are too small are refused."""
+        X = super()._validate(X, reset=reset)
+        if reset:
+            check_image_sizes(self, _SMALLEST)
+        return X
 
     def _make_module(self, shapes, n_classes):
-        """One affine map a modality, and one for the classes."""
+        """One encoder a modality, and an affine map to the classes."""
         names = self.schema_.names
         weights = dict(zip(names, weights_by_name(self.modality_weights, names), strict=True))
         return MMStaticModule(
@@ -230,4 +267,5 @@ class MMStaticClassifier(BaseFusionClassifier):
             [weights[name] for name in shapes],
             dropout=self.dropout,
             missing=self.missing,
+            flips=self.flips,
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skmm.fusion import MMDynamicsClassifier, MMStaticClassifier
+from skmm.fusion import ImageMMDynamics, MMDynamicsClassifier, MMStaticClassifier
 
 
 def _data():
@@ -97,7 +97,7 @@ def test_equal_weights_are_dynamics_without_gates_and_confidences():
     dynamic = MMDynamicsClassifier(
         feature_gate=None,
         confidence_weighting=False,
-        **{k: v for k, v in static.get_params().items() if k != "modality_weights"},
+        **{k: v for k, v in static.get_params().items() if k not in {"modality_weights", "flips"}},
     )
     static.fit(X, y)
     dynamic.fit(X, y)
@@ -121,3 +121,65 @@ def test_bad_weights(weights, message):
 
     with pytest.raises(ValueError, match=message):
         _model(modality_weights=weights).fit(X, y)
+
+
+def _images(n_samples=24):
+    """Return bytes of a table and images, the left half of which tells the class, and labels."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n_samples) % 2
+    images = rng.integers(0, 100, size=(n_samples, 16, 16, 3), dtype=np.uint8)
+    images[:, :, :8] += (100 * y)[:, None, None, None].astype(np.uint8)
+    return {"cell": images, "rna": rng.normal(size=(n_samples, 4))}, y
+
+
+def test_images_equal_mm_dynamics_without_gates_and_confidences():
+    """On images and tables unit weights give what MM dynamics gives with neither gates nor confidences."""
+    X, y = _images()
+    params = {"hidden": 6, "max_epochs": 3, "lr": 1e-3, "precision": "float64", "random_state": 0}
+
+    static = MMStaticClassifier(flips="both", **params).fit(X, y)
+    dynamic = ImageMMDynamics(feature_gate=None, confidence_weighting=False, flips="both", **params).fit(X, y)
+
+    np.testing.assert_allclose(static.predict_proba(X), dynamic.predict_proba(X), rtol=1e-12)
+
+
+def test_weights_of_images():
+    """The block of an image in the fused vector is its weight times its representation."""
+    X, y = _images()
+    fitted = [
+        _model(modality_weights={"cell": weight}, max_epochs=1, lr=1e-12).fit(X, y).transform(X)
+        for weight in (1.0, 3.0)
+    ]
+
+    np.testing.assert_allclose(fitted[1][:, :6], 3 * fitted[0][:, :6], rtol=1e-6)
+    np.testing.assert_allclose(fitted[1][:, 6:], fitted[0][:, 6:], rtol=1e-6)
+
+
+def test_images_alone_are_learned():
+    """A model of images alone tells classes apart that differ in them."""
+    X, y = _images(60)
+    model = MMStaticClassifier(16, max_epochs=20, random_state=0).fit({"cell": X["cell"][:40]}, y[:40])
+
+    assert model.score({"cell": X["cell"][40:]}, y[40:]) > 0.9
+
+
+def test_flips_in_training_only():
+    """Mirroring changes what is learned, and predictions of a fitted model stay the same."""
+    X, y = _images()
+    plain, mirrored = (
+        _model(flips=flips, standardize=True).fit({"cell": X["cell"]}, y) for flips in (None, "horizontal")
+    )
+
+    assert (
+        np.abs(plain.predict_proba({"cell": X["cell"]}) - mirrored.predict_proba({"cell": X["cell"]})).max()
+        > 1e-6
+    )
+    np.testing.assert_array_equal(
+        mirrored.predict_proba({"cell": X["cell"]}), mirrored.predict_proba({"cell": X["cell"]})
+    )
+
+
+def test_images_of_few_pixels_are_refused():
+    """Images of fewer than 4 pixels a side are named, with what to do."""
+    with pytest.raises(ValueError, match=r"4 x 4 pixels or more. Got 'cell' with 3 x 9: enlarge or pad"):
+        MMStaticClassifier().fit({"cell": np.zeros((6, 3, 9)) + np.arange(6)[:, None, None]}, [0, 1] * 3)
