@@ -203,8 +203,13 @@ def fusions(**params):
 
 
 def image_fusions(**params):
-    """The same for images and tables; "MM dynamics, none" is what MM static would be with images."""
-    return {**image_mm_dynamics(**params), **attention(**params), **late()}
+    """The same for images of cells and tables."""
+    return {
+        **image_mm_dynamics(**params),
+        "MM static": MMStaticClassifier(flips="both", **params),
+        **attention(**params),
+        **late(),
+    }
 
 
 # --- scores -------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from _common import (
 from sklearn.linear_model import LogisticRegression
 
 from skmm import ModalityDict
-from skmm.fusion import ImageMMDynamics
+from skmm.fusion import ImageMMDynamics, MMStaticClassifier
 from skmm.model_selection import compare_modalities
 
 CELLS = "BMMC CITE-seq, six types, each donor left out once, 3 seeds"
@@ -96,7 +96,7 @@ def main():
     models = {
         "concat_lr": early(LogisticRegression(max_iter=1000)),
         "MM dynamics": ImageMMDynamics(flips="both"),
-        "MM dynamics, none": ImageMMDynamics(feature_gate=None, confidence_weighting=False, flips="both"),
+        "MM static": MMStaticClassifier(flips="both"),
         **attention(),
     }
     scores = subset_scores(models, shared["cv"], tables, images)
