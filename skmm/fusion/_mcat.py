@@ -3,13 +3,11 @@
 import math
 
 import numpy as np
-import pandas as pd
-from torch.nn.functional import pad
 
 from skmm._training import Choice, Instance
 from skmm._training._parameters import COUNT, SHARE
-from skmm.containers import BagArray
 from skmm.containers import _validation as messages
+from skmm.fusion._attention_maps import attention_map, bag_lengths, resize
 from skmm.fusion._base import BaseFusionClassifier
 from skmm.fusion._mcat_network import MCATModule
 from skmm.fusion._tokenizing import TOKEN_RULES, make_tokenizer, token_names
@@ -21,21 +19,6 @@ _POSITION_BANDS = 2  # frequencies that tell where in an image a patch lies
 def _default_query(names, kinds):
     """The modality that guides where none is named: the first table, or else the first of all."""
     return next((name for name in names if kinds[name] == "table"), names[0])
-
-
-def _resized(weights, *sizes):
-    """Weights (batch, ...) whose last axes are cut, or filled up with zeros, to some sizes of 1 or more."""
-    changes = [max(1, size) - now for size, now in zip(sizes, weights.shape[1:], strict=True)]
-    return pad(weights, [part for change in reversed(changes) for part in (0, change)])
-
-
-def _as_bags(weights, lengths, grid):
-    """Weights (n_samples, ..., n_tokens) of bags of some lengths as a BagArray, the tokens first."""
-    weights = np.moveaxis(weights, -1, 1)
-    real = np.arange(weights.shape[1]) < lengths[:, None] * math.prod(grid)
-    return BagArray(
-        weights[real].reshape(-1, *grid, *weights.shape[2:]), np.concatenate([[0], np.cumsum(lengths)])
-    )
 
 
 class MCATClassifier(BaseFusionClassifier):
@@ -358,35 +341,39 @@ class MCATClassifier(BaseFusionClassifier):
         """
         X = self._validate_new(X, "their weights are 0")
         grids = {name: tokenizer.axes for name, tokenizer in self.net_.module_.tokenizers().items()}
-        bags = {name for name in self.modalities_ if X.kinds[name] == "bag"}
-        lengths = {name: np.where(X.is_present(name), X[name].lengths, 0) for name in bags}
+        lengths = bag_lengths(X, self.modalities_)
         longest = {
-            name: (int(lengths[name].max()) if name in bags else 1) * math.prod(grid)
+            name: (int(lengths[name].max()) if name in lengths else 1) * math.prod(grid)
             for name, grid in grids.items()
         }
 
         def read(output):  # batches differ in their longest bag
             return {
-                name: _resized(weights, *[longest[self.query_]] * (weights.ndim - 2), longest[name])
+                name: resize(weights, *[longest[self.query_]] * (weights.ndim - 2), longest[name])
                 for name, weights in output.informativeness.items()
             }
 
         found = self._run(X, read, attention="mean" if average else "full")
-        return {name: self._shaped(name, found[name], X, grids[name], lengths) for name in self.modalities_}
+        maps = {
+            name: attention_map(
+                found[name],
+                grids[name],
+                lengths=lengths.get(name),
+                columns=self.token_names_.get(name),
+                index=X.index,
+            )
+            for name in self.modalities_
+        }
+        if not average and self.query_ in lengths:
+            n_tokens = lengths[self.query_] * math.prod(grids[self.query_])
+            for name in self.modalities_:
+                if name != self.query_:
+                    maps[name] = self._by_sample(maps[name], n_tokens, bags=name in lengths)
+        return maps
 
-    def _shaped(self, name, weights, X, grid, lengths):
-        """Weights (n_samples, ..., n_tokens) of a modality in the form that `attention_weights` tells."""
-        by_token = weights.ndim == 3
-        if name in lengths:
-            grid = () if len(self.schema_.shapes[name]) == 1 else grid
-            pieces = _as_bags(weights, lengths[name], grid)
-        elif X.kinds[name] == "table" and not by_token:
-            return pd.DataFrame(weights, index=X.index, columns=self.token_names_[name])
-        else:
-            pieces = weights.reshape(*weights.shape[:-1], *grid)
-        if not by_token or self.query_ not in lengths:
-            return pieces
-        counts = lengths[self.query_] * (weights.shape[1] // max(1, int(lengths[self.query_].max())))
-        if name in lengths:
+    @staticmethod
+    def _by_sample(pieces, n_tokens, *, bags):
+        """Weights by token of a query of bags, one array a sample, without the tokens that fill it up."""
+        if bags:
             pieces = [np.moveaxis(piece, -1, 0) for piece in pieces]
-        return [piece[:count] for piece, count in zip(pieces, counts, strict=True)]
+        return [piece[:count] for piece, count in zip(pieces, n_tokens, strict=True)]
