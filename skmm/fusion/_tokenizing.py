@@ -1,6 +1,7 @@
 """What attention networks make of each modality: parameters about tokens, and the tokenizers they ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from numbers import Integral
 
 import numpy as np
@@ -30,15 +31,22 @@ def _equal_chunks(n_groups, n_features):
 def _positions(columns, group, name, n_features, feature_names):
     """Positions of a group's columns, which are given by name or by position."""
     where = f"feature_groups[{name!r}][{group!r}]"
-    columns = list(columns) if not isinstance(columns, (str, Integral)) else [columns]
-    if not columns:
+    given = [columns] if isinstance(columns, (str, Integral)) else columns
+    if not isinstance(given, Iterable):
+        raise ValueError(
+            f"{where} must be a sequence of columns, by name or position. Got {columns!r} instead."
+        )
+    given = list(given)
+    if not given:
         raise ValueError(f"{where} has no columns: leave the group out, or name some.")
-    known = {} if feature_names is None else {column: place for place, column in enumerate(feature_names)}
-    unknown = [
-        column
-        for column in columns
-        if column not in known and not (isinstance(column, Integral) and 0 <= column < n_features)
-    ]
+    places = {}
+    for place, column in enumerate(() if feature_names is None else feature_names):
+        places.setdefault(column, []).append(place)
+
+    def is_position(column):
+        return isinstance(column, Integral) and not isinstance(column, bool) and 0 <= column < n_features
+
+    unknown = [c for c in given if not (c in places if isinstance(c, str) else is_position(c))]
     if unknown:
         has = (
             f"columns 0 to {n_features - 1}, without names"
@@ -48,7 +56,15 @@ def _positions(columns, group, name, n_features, feature_names):
         raise ValueError(
             f"{where} must hold columns of modality {name!r}. Got {messages.quoted(unknown)}; it has {has}."
         )
-    return np.array([known.get(column, column) for column in columns], dtype=np.intp)
+    shared = [column for column in given if isinstance(column, str) and len(places[column]) > 1]
+    if shared:
+        raise ValueError(
+            f"{where} names {messages.quoted(shared)}, as several columns of modality {name!r} are called: "
+            "give positions."
+        )
+    found = [places[column][0] if isinstance(column, str) else column for column in given]
+    # The order of a set of strings is another in each process, and initial weights go by the order.
+    return np.array(sorted(found) if isinstance(columns, AbstractSet) else found, dtype=np.intp)
 
 
 def column_groups(feature_groups, name, n_features, feature_names=None):
@@ -81,6 +97,11 @@ def column_groups(feature_groups, name, n_features, feature_names=None):
         return _equal_chunks(wanted, n_features)
     if not wanted:
         raise ValueError(f"feature_groups[{name!r}] has no groups: leave the modality out, or name some.")
+    names = [str(group) for group in wanted]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"feature_groups[{name!r}] must have groups whose names differ as strings. Got {list(wanted)!r}."
+        )
     return {
         str(group): _positions(columns, group, name, n_features, feature_names)
         for group, columns in wanted.items()
@@ -99,7 +120,7 @@ def _groups_of(estimator, name, n_features):
 
 
 def make_tokenizer(
-    estimator, name, shape, *, width, n_bands=None, max_frequency=10.0, groups=False, ordered=False
+    estimator, name, shape, *, width, n_bands=None, max_frequency=10.0, groups=False, instance_bands=None
 ):
     """The tokenizer of one modality.
 
@@ -119,8 +140,9 @@ def make_tokenizer(
         Twice the highest frequency.
     groups : bool, default=False
         Whether a table is cut into groups whatever ``tokenization`` says.
-    ordered : bool, default=False
-        Whether the place of an instance in its bag is a position too.
+    instance_bands : int, default=None
+        Frequencies for the instances of a bag that are vectors, which have no order and are all at the same
+        position.
 
     Returns
     -------
@@ -130,10 +152,11 @@ def make_tokenizer(
     options = {"n_bands": n_bands, "max_frequency": max_frequency}
     kind = estimator.schema_.kinds[name]
     if kind == "bag":
-        inner = (
-            VectorTokens(shape[0]) if len(shape) == 1 else PatchTokens(shape, estimator.patch_size, **options)
+        return BagTokens(
+            VectorTokens(shape[0], instance_bands, max_frequency)
+            if len(shape) == 1
+            else PatchTokens(shape, estimator.patch_size, **options)
         )
-        return BagTokens(inner, ordered=ordered, n_bands=n_bands or 0, max_frequency=max_frequency)
     if kind != "table":
         return PatchTokens(shape, estimator.patch_size, **options)
     if groups or estimator.tokenization == "groups":

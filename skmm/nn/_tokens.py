@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import pad
 
 from skmm.nn._grouped import ColumnGroups, GroupedLinear
-from skmm.nn._positions import fourier_features, fourier_positions
+from skmm.nn._positions import fourier_positions
 
 
 class Tokens(NamedTuple):
@@ -234,18 +234,12 @@ class PatchTokens(Tokenizer):
 
 
 class BagTokens(nn.Module):
-    """The tokens of all instances of a bag as one set.
+    """The tokens of all instances of a bag as one set, in which the order of the instances does not count.
 
     Parameters
     ----------
     inner : Tokenizer
         For one instance.
-    ordered : bool, default=False
-        Whether the place of an instance in its bag is a position too, as that of a slice in a scan.
-    n_bands : int, default=2
-        Frequencies of the Fourier features of that place, from -1 for the first to 1 for the last.
-    max_frequency : float, default=10.0
-        Twice the highest frequency.
 
     Attributes
     ----------
@@ -264,14 +258,11 @@ class BagTokens(nn.Module):
     ([[1.0, 0.0], [2.0, 3.0]], [[True, False], [True, True]])
     """
 
-    def __init__(self, inner, *, ordered=False, n_bands=2, max_frequency=10.0):
+    def __init__(self, inner):
         super().__init__()
         self.inner = inner
         self.axes = inner.axes
-        self.ordered = ordered
-        self.n_bands = n_bands
-        self.max_frequency = max_frequency
-        self.width = inner.width + (2 * n_bands + 1 if ordered else 0)
+        self.width = inner.width
 
     def forward(self, bag):
         """The tokens of each bag, padded to those of the largest.
@@ -287,21 +278,9 @@ class BagTokens(nn.Module):
             One token at least, masked where all bags are empty.
         """
         values = self.inner(bag.values).values  # (total_instances, n_tokens, width)
-        lengths = bag.offsets.diff()
-        if self.ordered:
-            values = torch.cat([values, self._places(lengths, values)], dim=2)
-        lengths = lengths * values.shape[1]
+        lengths = bag.offsets.diff() * values.shape[1]
         n_tokens = max(1, int(lengths.max()))
         mask = torch.arange(n_tokens, device=lengths.device) < lengths[:, None]
         padded = values.new_zeros(len(lengths), n_tokens, self.width)
         padded[mask] = values.flatten(0, 1)
         return Tokens(padded, mask)
-
-    def _places(self, lengths, values):
-        """Fourier features of the place of each instance in its bag, for each of its tokens."""
-        owner_length = lengths.repeat_interleave(lengths)
-        starts = (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
-        order = torch.arange(len(values), device=lengths.device) - starts
-        places = (2 * order / (owner_length - 1).clamp(min=1) - 1).to(values.dtype)
-        features = fourier_features(places, self.n_bands, self.max_frequency)
-        return features[:, None].expand(-1, values.shape[1], -1)

@@ -56,6 +56,10 @@ def test_tables_that_are_not_mentioned():
         ({"rna": {"a": ["tp52"]}}, r"feature_groups\['rna'\]\['a'\] .* Got 'tp52'; it has columns 'tp53'"),
         ({"rna": {"a": [4]}}, r"Got 4; it has"),
         ({"rna": {"a": []}}, r"\['a'\] has no columns"),
+        ({"rna": {"a": [True, False, True, False]}}, r"must hold columns of modality 'rna'. Got True, False"),
+        ({"rna": {"a": [["myc"]]}}, r"must hold columns of modality 'rna'. Got \['myc'\]"),
+        ({"rna": {"a": slice(2)}}, r"\['a'\] must be a sequence of columns, by name or position. Got slice"),
+        ({"rna": {1: ["myc"], "1": ["kras"]}}, r"names differ as strings. Got \[1, '1'\]"),
         ({"rna": {}}, r"feature_groups\['rna'\] has no groups"),
         ({"rna": 0}, r"feature_groups\['rna'\] must be an int in the range \[1, inf\)"),
         ({"cells": 3}, r"feature_groups names 'cells', but X holds 'rna', 'protein'"),
@@ -65,6 +69,22 @@ def test_wrong_groups(groups, message):
     """Unknown tables and columns, and empty groups, are named."""
     with pytest.raises(ValueError, match=message):
         make_tokenizer(estimator(feature_groups=groups), "rna", (4,), width=3)
+
+
+def test_a_name_that_several_columns_have():
+    """Such a name is no column's: an error asks for positions, which are taken, and so are other names."""
+    names = np.array(["kras", "myc", "kras"], dtype=object)
+
+    with pytest.raises(ValueError, match="names 'kras', as several columns of modality 'rna' are called"):
+        column_groups({"rna": {"a": ["kras"]}}, "rna", 3, names)
+    assert column_groups({"rna": {"a": [2, "myc"]}}, "rna", 3, names)["a"].tolist() == [2, 1]
+
+
+def test_groups_that_are_sets():
+    """A set is taken in the order of the columns, as its own is another in each process."""
+    groups = column_groups({"rna": {"a": {"myc", "tp53", "egfr", "kras"}}}, "rna", 4, GENES)
+
+    assert groups["a"].tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -98,4 +118,18 @@ def test_tokens_of_images_and_bags():
 
     assert patches.values.shape == (5, 4, 48)
     assert vectors.mask.sum(dim=1).tolist() == [1, 2]
+    assert vectors.values.shape == (2, 2, 7)
     assert slices.mask.sum(dim=1).tolist() == [4, 8]
+
+
+def test_positions_within_bags():
+    """Patches of instances have their own positions; vectors have one and the same, if any."""
+    offsets, values = torch.tensor([0, 1, 3]), torch.rand(3, 7)
+    options = {"width": 3, "n_bands": 0, "instance_bands": 0}
+
+    vectors = make_tokenizer(estimator(), "scan", (7,), **options)(Bag(values, offsets))
+    slices = make_tokenizer(estimator(), "slices", (1, 8, 4), **options)(Bag(torch.rand(3, 1, 8, 4), offsets))
+
+    assert torch.equal(vectors.values[1, :, :7], values[1:])
+    assert vectors.values[1, :, 7].tolist() == [-1.0, -1.0]
+    assert slices.values[1, :, 16].tolist() == [-1.0, 1.0] * 2

@@ -156,16 +156,6 @@ def test_bag_of_images_is_cut_into_patches():
     assert torch.equal(tokens.values[1, 4:], inner(images[2:]).values[0])
 
 
-def test_ordered_bags_have_places():
-    """In an ordered bag the first instance is at -1 and the last at 1, whatever the other bags hold."""
-    bag = Bag(torch.zeros(4, 1), torch.tensor([0, 3, 4]))
-
-    tokens = BagTokens(VectorTokens(1), ordered=True, n_bands=0)(bag)
-
-    assert tokens.values[0, :, 1].tolist() == [-1.0, 0.0, 1.0]
-    assert tokens.values[1, 0].tolist() == [0.0, -1.0]
-
-
 def test_alpha_dropout_in_evaluation():
     """Outside training, and with p = 0, it returns what comes."""
     x = torch.randn(3, 4)
