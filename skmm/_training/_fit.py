@@ -106,7 +106,7 @@ def forward_batches(net, data, read, batch_size, **options):
     read : callable
         From a FusionOutput to a tensor, or a dict of tensors, whose first axis is the batch.
     batch_size : int
-        Samples at a time.
+        Samples at a time, in whole blocks of which there is one at least.
     **options
         For the network's ``forward``, besides inputs and presence.
 
@@ -119,7 +119,7 @@ def forward_batches(net, data, read, batch_size, **options):
         net.module_.eval()
     parts = []
     with torch.inference_mode():
-        for batch, _ in BatchIterator(data, batch_size):
+        for batch, _ in BatchIterator(data, max(batch_size // _PADDED, 1) * _PADDED):
             parts.append(_to_numpy(read(net.infer(batch.padded(_PADDED), **options)), len(batch)))
     if isinstance(parts[0], dict):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -478,7 +478,7 @@ class BaseFusionClassifier(
 
     def _run(self, X, read, **options):
         """Run the network over validated samples; ``read`` takes what is wanted from its output."""
-        size = prediction_batch_size(self.net_.batch_size, self._inputs)
+        size = prediction_batch_size(self.net_.batch_size, self._inputs, X)
         found = forward_batches(self.net_, self._batches(X), read, size, **options)
         known = has_modality(X, self.modalities_)
         for values in found.values() if isinstance(found, dict) else [found]:

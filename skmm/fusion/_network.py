@@ -5,7 +5,7 @@ from math import prod
 from skmm._training import content_order, copy_callbacks, make_net, resolve_device, seeded_init
 
 _PREDICT_BATCH = 512  # samples of a prediction at a time, at least
-_PREDICT_VALUES = 1 << 21  # pixels at a time: a convolution makes of each some dozen numbers
+_PREDICT_VALUES = 1 << 21  # pixels, or numbers in bags, at a time: a network makes of each some dozen
 
 
 def build_net(estimator, shapes, seed):
@@ -34,10 +34,17 @@ def resolve_batch_size(batch_size, n_samples):
     return n_samples if batch_size == -1 else int(batch_size)
 
 
-def prediction_batch_size(batch_size, inputs):
-    """Number of samples of a prediction at a time: many, but for large images or volumes."""
-    pixels = sum(prod(entry.shape) for entry in inputs.values() if len(entry.shape) > 1)
-    return min(max(batch_size, _PREDICT_BATCH), max(_PREDICT_VALUES // max(pixels, 1), 1))
+def prediction_batch_size(batch_size, inputs, X):
+    """Number of samples of a prediction at a time: many, but for large images, volumes or bags."""
+    largest = sum(_values_of(entry.shape, X[name], X.kinds[name]) for name, entry in inputs.items())
+    return min(max(batch_size, _PREDICT_BATCH), max(_PREDICT_VALUES // max(largest, 1), 1))
+
+
+def _values_of(shape, value, kind):
+    """Numbers that the largest sample has: the pixels of images, none for tables, those of a whole bag."""
+    if kind == "bag":  # networks fill up all bags to the size of the largest
+        return prod(shape) * int(value.lengths.max(initial=0))
+    return prod(shape) if len(shape) > 1 else 0
 
 
 def training_order(X, rows, part, batch_size):
