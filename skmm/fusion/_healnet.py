@@ -2,27 +2,16 @@
 
 import math
 
-import numpy as np
-import pandas as pd
-from torch.nn.functional import pad
-
 from skmm._training import Choice
 from skmm._training._parameters import COUNT, SHARE, Integral, Number, Real
-from skmm.containers import BagArray
+from skmm.containers import _validation as messages
+from skmm.fusion._attention_maps import attention_map, bag_lengths, resize
 from skmm.fusion._base import BaseFusionClassifier
 from skmm.fusion._healnet_network import HEALNetModule
 from skmm.fusion._tokenizing import TOKEN_RULES, make_tokenizer, token_names
 
-_POSITIVE = Number(Real, 0, None, "neither")
-
-
-def _as_bags(weights, lengths, axes):
-    """Padded weights (n_samples, ..., n_tokens) as bags of those of each instance, on its grid of tokens."""
-    axes = () if axes == (1,) else axes  # instances that are vectors have no grid
-    weights = weights.reshape(*weights.shape[:-1], -1, *axes)
-    weights = np.moveaxis(weights, weights.ndim - len(axes) - 1, 1)
-    real = np.arange(weights.shape[1]) < lengths[:, None]
-    return BagArray(weights[real], np.concatenate([[0], np.cumsum(lengths)]))
+_POSITIVE = Number(Real, 0, math.inf, "neither")
+_NARROW = 2  # two numbers, normalized, are 1 and -1, and a single one is 0
 
 
 class HEALNetClassifier(BaseFusionClassifier):
@@ -47,10 +36,12 @@ class HEALNetClassifier(BaseFusionClassifier):
 
     in several heads of width d, at temperature T; self-attention SA is that of the latents over themselves,
     and :math:`\mathrm{FF}(x) = R (a \odot \mathrm{selu}(g)) + r` with :math:`[a, g] = E x + e`. The class
-    probabilities are the softmax of an affine map of the mean latent, normalized.
+    probabilities are the softmax of an affine map of the mean latent, normalized. Each of these maps has
+    weights of its own.
 
-    The latter two, by default, once a layer instead. A modality that a sample lacks is skipped for this
-    sample, with all its updates, in training as in prediction: nothing stands in for it.
+    The last two updates are made after each modality with ``self_attention="modality"``, and by default only
+    once a layer, after all of them. A modality that a sample lacks is skipped for this sample, with all its
+    updates, in training as in prediction: nothing stands in for it.
 
     Parameters
     ----------
@@ -87,12 +78,15 @@ class HEALNetClassifier(BaseFusionClassifier):
         told apart by their positions.
     feature_groups : int or dict, default=8
         For "groups": the number of equal runs of neighbouring columns, or by modality such a number or a
-        dict {name of the group: columns}, by name or position.
+        dict {name of the group: columns}, by name or position. A column may be in several groups, or in none.
+        Tables that a dict leaves out are cut into 16.
     patch_size : int, default=8
-        Side of the square, or cubic, patches of images and volumes, in pixels.
+        Side of the square, or cubic, patches of images and volumes, in pixels. Zeros fill up those at the far
+        edges; an axis that is shorter is not cut.
     n_frequency_bands : int, default=2
         Frequencies of the Fourier features of a token's position, which are appended to the token; None for
-        no positions.
+        no positions. Instances of a bag have no order: vectors are all at the same position, images have
+        those of their patches.
     max_frequency : float, default=10.0
         Twice the highest frequency; the frequencies are evenly spaced from 1 to half of it, for positions
         from -1 to 1.
@@ -148,6 +142,8 @@ class HEALNetClassifier(BaseFusionClassifier):
         Labels.
     modalities_ : tuple of str
         Modalities that some training sample has, in alphabetical order, which is that of the updates.
+    token_names_ : dict of str -> list of str
+        Names of the tokens of each table: of groups, of columns, or its own if a row is one token.
     class_prior_ : ndarray of shape (n_classes,)
         Shares of the classes in the sample weights, without ``class_weight``; the prediction where a sample
         has no modality.
@@ -316,11 +312,6 @@ class HEALNetClassifier(BaseFusionClassifier):
 
     def _make_module(self, shapes, n_classes):
         """The network of the paper."""
-        if self.tokenization == "feature" and self.n_frequency_bands is None:
-            raise ValueError(
-                "tokenization='feature' tells features apart by their positions. Got n_frequency_bands=None: "
-                "use a number."
-            )
         tokenizers = {
             name: make_tokenizer(
                 self,
@@ -329,8 +320,23 @@ class HEALNetClassifier(BaseFusionClassifier):
                 width=self.latent_dim,
                 n_bands=self.n_frequency_bands,
                 max_frequency=self.max_frequency,
+                # All instances have the same, yet it counts: they keep their scale through the normalization.
+                instance_bands=self.n_frequency_bands,
             )
             for name, shape in shapes.items()
+        }
+        narrow = [name for name, tokenizer in tokenizers.items() if tokenizer.width <= _NARROW]
+        if narrow:
+            raise ValueError(
+                "Layer normalization leaves no more than a sign of tokens that are one or two numbers, as "
+                f"those of {messages.quoted(narrow)}. Got n_frequency_bands={self.n_frequency_bands!r}: "
+                "use 1 or more."
+            )
+        # Kept, as parameters may have been set to other values when somebody asks what was looked at.
+        self.token_names_ = {
+            name: token_names(self, name, *shape)
+            for name, shape in shapes.items()
+            if self.schema_.kinds[name] == "table"
         }
         return HEALNetModule(
             tokenizers,
@@ -379,32 +385,34 @@ class HEALNetClassifier(BaseFusionClassifier):
             - volume: an array (n_samples, depth, rows, columns) of patches;
             - bag: a BagArray, a weight for each instance, or an array (rows, columns) for each if instances
               are images. If not averaged, layers, heads and latents come after the instances.
+
+        Raises
+        ------
+        ValueError
+            As `predict_proba` does.
         """
         X = self._validate_new(X, "their weights are 0")
-        axes = {
+        grids = {
             name: tokenizer.axes
             for name, tokenizer in zip(self.modalities_, self.net_.module_.tokenizers, strict=True)
         }
-        lengths = {
-            name: np.where(X.is_present(name), X[name].lengths, 0)
-            for name in self.modalities_
-            if X.kinds[name] == "bag"
-        }
-        longest = {name: int(counts.max()) * math.prod(axes[name]) for name, counts in lengths.items()}
+        lengths = bag_lengths(X, self.modalities_)
+        longest = {name: int(counts.max()) * math.prod(grids[name]) for name, counts in lengths.items()}
 
         def read(output):  # batches differ in their longest bag
             return {
-                name: pad(weights, (0, longest[name] - weights.shape[-1])) if name in longest else weights
+                name: resize(weights, longest[name]) if name in longest else weights
                 for name, weights in output.informativeness.items()
             }
 
         found = self._run(X, read, attention="mean" if average else "full")
-        for name, weights in found.items():
-            if name in lengths:
-                found[name] = _as_bags(weights, lengths[name], axes[name])
-            elif X.kinds[name] == "table" and average:
-                columns = token_names(self, name, *self._inputs[name].shape)
-                found[name] = pd.DataFrame(weights, index=X.index, columns=columns)
-            else:
-                found[name] = weights.reshape(*weights.shape[:-1], *axes[name])
-        return found
+        return {
+            name: attention_map(
+                weights,
+                grids[name],
+                lengths=lengths.get(name),
+                columns=self.token_names_.get(name),
+                index=X.index,
+            )
+            for name, weights in found.items()
+        }

@@ -396,8 +396,8 @@ def test_vectors_have_all_the_attention():
     assert (model.attention_weights(X)["rna"] == 1).all(axis=None)
 
 
-def test_modality_dropout_trains_every_subset():
-    """Modalities that are hidden while training are skipped: the loss differs, and stays finite."""
+def test_modality_dropout_hides_modalities_while_training():
+    """The losses of training differ with it, and stay finite."""
     X, y = _data()
     losses = [
         HEALNetClassifier(**QUICK, modality_dropout=share, random_state=0).fit(X, y).history_["train_loss"]
@@ -421,6 +421,8 @@ def test_modality_dropout_trains_every_subset():
         ("attention_dropout", 1.0),
         ("n_frequency_bands", -1),
         ("max_frequency", 0.0),
+        ("max_frequency", np.inf),
+        ("attention_temperature", np.inf),
         ("tokenization", "words"),
         ("patch_size", 0),
     ],
@@ -433,9 +435,64 @@ def test_values_that_are_not_allowed(name, value):
         HEALNetClassifier(**{name: value}).fit(X, y)
 
 
-def test_features_need_positions():
-    """Without positions tokens of features would be alike: an error says so."""
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("rna", {"tokenization": "feature", "n_frequency_bands": None}),
+        ("rna", {"tokenization": "feature", "n_frequency_bands": 0}),
+        ("grey", {"patch_size": 1, "n_frequency_bands": None}),
+        ("ages", {"n_frequency_bands": None}),
+        ("scores", {"n_frequency_bands": 0}),
+    ],
+)
+def test_tokens_that_normalization_would_empty(name, options):
+    """Tokens of one or two numbers need positions beside them: without, an error names their modality."""
     X, y = _data()
+    values = {
+        "rna": X["rna"],
+        "grey": X["cells"][..., 0],
+        "ages": X["rna"].iloc[:, :1],
+        "scores": BagArray(X["slides"].values[:, :1], X["slides"].offsets),
+    }
 
-    with pytest.raises(ValueError, match="n_frequency_bands=None"):
-        HEALNetClassifier(tokenization="feature", n_frequency_bands=None).fit(X, y)
+    with pytest.raises(ValueError, match=f"as those of '{name}'. Got n_frequency_bands=.*: use 1 or more"):
+        HEALNetClassifier(**QUICK, **options).fit({name: values[name], "slides": X["slides"]}, y)
+
+
+@pytest.mark.parametrize("kind", ["table", "bag"])
+def test_single_numbers_are_told_apart(kind):
+    """A table of one column, and bags of single numbers, tell classes that differ in nothing but size."""
+    y = np.arange(40) % 2
+    numbers = np.random.default_rng(0).uniform(1, 2, size=(40, 1)) + 2 * y[:, None]
+    X = {"value": numbers if kind == "table" else BagArray(numbers.repeat(2, axis=0), 2 * np.arange(41))}
+    model = HEALNetClassifier(**{**QUICK, "max_epochs": 30}, lr=1e-2, random_state=0).fit(X, y)
+
+    assert model.score(X, y) > 0.9
+
+
+def test_token_names_are_those_of_fit():
+    """What was fitted keeps the names of its tokens when parameters are set to other values."""
+    X, y = _data()
+    groups = {"rna": {"cycle": ["gene 0"], "repair": ["gene 1", "gene 2"]}}
+    model = HEALNetClassifier(**QUICK, tokenization="groups", feature_groups=groups, random_state=0).fit(X, y)
+    expected = model.attention_weights(X)["rna"]
+
+    for params in ({"feature_groups": {"rna": {"a": [3], "b": [4]}}}, {"tokenization": "feature"}):
+        pd.testing.assert_frame_equal(model.set_params(**params).attention_weights(X)["rna"], expected)
+    assert model.token_names_ == {"rna": ["cycle", "repair"]}
+
+
+def test_long_bags_are_predicted_a_few_at_a_time(monkeypatch):
+    """All bags of a batch are filled up to its longest, so batches of long ones are small."""
+    X, y = _data()
+    model = HEALNetClassifier(**QUICK, random_state=0).fit(X, y)
+    pieces = [np.tile(bag, (1 + 20 * (row == 7), 1)) for row, bag in enumerate(X["slides"])]
+    long = {**X, "slides": BagArray.from_list(pieces)}
+    expected, sizes = model.predict_proba(long), []
+    model.net_.module_.register_forward_pre_hook(lambda _, arguments: sizes.append(len(arguments[1])))
+    monkeypatch.setattr("skmm.fusion._network._PREDICT_VALUES", 40 * (10 * 6 * 3 + 4 * 3))
+
+    model.predict_proba(X)
+    assert sizes == [32, 32]
+    np.testing.assert_allclose(model.predict_proba(long), expected, atol=1e-6)
+    assert sizes[2:] == [16, 16, 16]
