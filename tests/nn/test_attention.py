@@ -68,18 +68,24 @@ def test_attention_equals_torch(n_heads):
     torch.testing.assert_close(weights, expected_weights)
 
 
-def test_masked_keys_have_no_influence():
-    """What stands under a False mask changes neither results nor gradients, be it NaN in the key."""
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_masked_keys_have_no_influence(need_weights):
+    """What stands under a False mask changes neither results nor gradients, however large it is."""
     attention = Attention(4, 5, 2, 3)
     x, context = torch.randn(2, 3, 4), torch.randn(2, 6, 5)
     mask = torch.tensor([[True] * 4 + [False] * 2, [True] * 2 + [False] * 4])
     other = context.clone()
     other[~mask] = 1e6
 
-    first, second = attention(x, context, mask)[0], attention(x, other, mask)[0]
+    first = attention(x, context, mask, need_weights=need_weights)[0]
+    second = attention(x, other, mask, need_weights=need_weights)[0]
 
     assert torch.equal(first, second)
     torch.testing.assert_close(first[1:], attention(x[1:], context[1:, :2])[0])
+    parameters = tuple(attention.parameters())
+    gradients = torch.autograd.grad(first.square().sum(), parameters)
+    for ours, theirs in zip(torch.autograd.grad(second.square().sum(), parameters), gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_nothing_to_look_at():

@@ -10,7 +10,7 @@ import torch
 
 from skmm._training._net import FusionLoss
 from skmm.fusion._healnet_network import FeedForward, LatentFusion, SingleTokenAttention
-from skmm.nn import Attention, FusionOutput, Tokens, fourier_features, fourier_positions
+from skmm.nn import Attention, FusionOutput, PatchTokens, Tokens, fourier_features, fourier_positions
 
 UPSTREAM = {
     "n_latents": 4,
@@ -130,6 +130,10 @@ def _upstream(name):
         _close(positions.reshape(*axes, -1), fixture[f"fourier_{key}"])
         values = torch.cat([x.flatten(1, -2), positions.expand(len(x), -1, -1)], dim=2)
         tokens.append(Tokens(values))
+    # The second modality is an image of 4 x 4 pixels: patches of one pixel are the original's tokens.
+    pixels = PatchTokens((3, 4, 4), 1, 2, 10.0).double()(_tensor(fixture["x_img"]).movedim(-1, 1))
+    _close(pixels.values, tokens[1].values)
+    tokens[1] = pixels
     return fixture, _load(module, fixture), tokens
 
 
