@@ -24,28 +24,31 @@ def _default_query(names, kinds):
 class MCATClassifier(BaseFusionClassifier):
     r"""MCAT: tokens of one modality, the query, ask which instances of the others matter.
 
-    The query modality becomes tokens :math:`q_1, \ldots, q_G`: its columns are cut into groups, such as gene
-    signatures, and each group has a self-normalizing net of its own,
-    :math:`q_g = \mathrm{elu}(V_g\, \mathrm{elu}(U_g x_g + u_g) + v_g)`. Every other modality m is a set of
-    instances :math:`h_1, \ldots, h_n` with :math:`h_i = \mathrm{relu}(W_m x_i + w_m)`: the instances of a
-    bag, the patches of an image, the groups of a table. The co-attention of its instances is
+    The query modality becomes tokens :math:`q_1, \ldots, q_G`. The columns of a table are cut into groups,
+    such as gene signatures, and each group has a self-normalizing net of its own,
+    :math:`q_g = \mathrm{elu}(T_g\, \mathrm{elu}(U_g x_g + u_g) + t_g)`; instances of a bag and patches of an
+    image share one such net. Every other modality m is a set of instances :math:`h_1, \ldots, h_n` with
+    :math:`h_i = \mathrm{relu}(W_m x_i + w_m)`: the instances of a bag, the patches of an image, the groups of
+    a table, which have a map each. The co-attention of its instances is
 
     .. math::
 
         A^m_{gi} = \mathrm{softmax}_i\left(\frac{(Q_m q_g)^\top K_m h_i}{\sqrt{E}}\right), \qquad
-        c^m_g = O_m \sum_i A^m_{gi} (V_m h_i).
+        c^m_g = O_m \sum_i A^m_{gi} (V_m h_i),
 
-    The set of the query's tokens and each set :math:`c^m_1, \ldots, c^m_G` go through a set transformer of
-    their own and gated attention pooling with weights :math:`a^m_g`, which leaves one vector a modality. The
-    vectors are fused by two layers, on their concatenation or their outer products, and classified by the
-    softmax of an affine map, trained by the cross-entropy.
+    where Q, V and O are affine and K is linear. The set of the query's tokens and each set
+    :math:`c^m_1, \ldots, c^m_G` go through a set transformer of their own, gated attention pooling
+    (:class:`~skmm.nn.GatedAttentionPooling`) with weights :math:`a^m_g`, and one layer, which leaves one
+    vector a modality. The vectors are fused by two layers, on their concatenation or their outer products,
+    and classified by the softmax of an affine map, trained by the cross-entropy.
 
     One modality alone is allowed: then there is no co-attention, only the set transformer and the pooling of
     its tokens. Several others each have their own co-attention with the query.
 
     A learned vector, or zero, takes the place of the vector of a modality that a sample lacks; where it lacks
     the query, one learned token, or a zero one, asks instead. Dropout follows each embedding, all parts of
-    the transformers, and the layers after the pooling.
+    the transformers, both branches of the poolings and the layer after them, and, in bilinear fusion, its
+    layers.
 
     Parameters
     ----------
@@ -53,7 +56,8 @@ class MCATClassifier(BaseFusionClassifier):
         Width E of tokens, instances and vectors; 256 in the paper.
     query : str, default=None
         The modality that guides the attention; None for the first table, or else the first modality, in
-        alphabetical order.
+        alphabetical order. The tokens of a query attend to one another: a bag as query takes time and memory
+        with the square of the largest of a batch.
     feature_groups : int or dict, default=4
         Groups of a table's columns: a number of groups of consecutive columns, or a dict from modality to
         such a number or to ``{group name: columns}``, by name or position. A column may be in several groups,
@@ -62,9 +66,11 @@ class MCATClassifier(BaseFusionClassifier):
         Instances of a table other than the query: groups of columns, single columns, or the whole row. A
         whole row leaves attention nothing to choose.
     patch_size : int, default=8
-        Side, in pixels, of the patches of images and volumes.
+        Side, in pixels, of the patches of images and volumes. Zeros fill up those at the far edges; an axis
+        that is shorter is not cut.
     fusion : {"concat", "bilinear"}, default="concat"
-        How vectors are fused: concatenated, or gated and multiplied, each with that of the query.
+        How vectors are fused: concatenated, or gated and multiplied, each with that of the query, which takes
+        two modalities or more.
     n_layers : int, default=2
         Layers of each set transformer.
     n_heads : int, default=8
@@ -156,7 +162,8 @@ class MCATClassifier(BaseFusionClassifier):
     -----
     The paper predicts survival from bags of patches and six gene signatures. Its settings are ``hidden=256,
     feature_groups={"rna": signatures}, optimizer="adam", lr=2e-4, weight_decay=1e-5, max_epochs=20,
-    batch_size=1, class_weight=None, standardize=False, query_dropout=0.25``, with 32 batches to a step.
+    batch_size=32, standardize=False, query_dropout=0.25``; it sums up 32 single samples to a step, and draws
+    classes equally often, where here ``class_weight`` weighs them.
 
     Here bags of different sizes share a batch, and each sample has the answer that it has alone; images have
     the Fourier features of their patches' positions appended. The query's nets have no dropout by default:
@@ -273,7 +280,10 @@ class MCATClassifier(BaseFusionClassifier):
         """The network of the paper, for any number and kinds of modalities."""
         kinds = self.schema_.kinds
         if self.query is not None and self.query not in shapes:
-            raise messages.unknown_names("query", [self.query], list(shapes))
+            raise ValueError(
+                f"query must be None or a modality that some training sample has, out of "
+                f"{messages.quoted(list(shapes))}. Got {self.query!r} instead."
+            )
         if self.fusion == "bilinear" and len(shapes) < 2:
             raise ValueError(
                 "fusion='bilinear' multiplies vectors of 2 modalities or more. "
@@ -337,10 +347,16 @@ class MCATClassifier(BaseFusionClassifier):
             - volume: an array (n_samples, depth, rows, columns) of patches;
             - bag: a BagArray, a weight for each instance, or an array (rows, columns) for each if instances
               are images. If not averaged, the tokens of the query come after the instances;
-            - not averaged, with a bag as query: a list of one array a sample, (n_query_tokens, ...).
+            - not averaged, with a bag as query: for each other modality a list of one array a sample,
+              (n_query_tokens, ...), also for bags; n_query_tokens is 0 where the sample lacks the query.
+
+        Raises
+        ------
+        ValueError
+            As `predict_proba` does.
         """
         X = self._validate_new(X, "their weights are 0")
-        grids = {name: tokenizer.axes for name, tokenizer in self.net_.module_.tokenizers().items()}
+        grids = self.net_.module_.grids()
         lengths = bag_lengths(X, self.modalities_)
         longest = {
             name: (int(lengths[name].max()) if name in lengths else 1) * math.prod(grid)

@@ -14,6 +14,7 @@ from skmm.nn import (
     GroupedLinear,
     GroupTokens,
     NeutralVector,
+    Tokens,
     attend,
     masked_softmax,
 )
@@ -30,6 +31,7 @@ class QueryEmbedding(nn.Module):
     def __init__(self, tokenizer, width, dropout):
         super().__init__()
         self.tokenizer = tokenizer
+        self.axes, self.width = tokenizer.axes, width
         if isinstance(tokenizer, GroupTokens):  # it is the first layer itself
             self.first = nn.Identity()
             self.second = GroupedLinear(len(tokenizer.columns.sizes), width, width)
@@ -38,10 +40,9 @@ class QueryEmbedding(nn.Module):
         self.dropout = AlphaDropout(dropout)
 
     def forward(self, x):
-        """Tokens (batch, n_tokens, width), and their mask or None."""
-        values, mask = self.tokenizer(x)
-        values = self.dropout(nn.functional.elu(self.first(values)))
-        return self.dropout(nn.functional.elu(self.second(values))), mask
+        """The tokens (batch, n_tokens, width)."""
+        values = self.dropout(nn.functional.elu(self.first(self.tokenizer(x).values)))
+        return Tokens(self.dropout(nn.functional.elu(self.second(values))))
 
 
 class InstanceEmbedding(nn.Module):
@@ -50,14 +51,21 @@ class InstanceEmbedding(nn.Module):
     def __init__(self, tokenizer, width, dropout):
         super().__init__()
         self.tokenizer = tokenizer
+        self.axes, self.width = tokenizer.axes, width
         grouped = isinstance(tokenizer, GroupTokens)
         self.affine = nn.Identity() if grouped else nn.Linear(tokenizer.width, width)
         self.dropout = Dropout(dropout)
 
     def forward(self, x):
-        """Instances (batch, n_instances, width), and their mask or None."""
-        values, mask = self.tokenizer(x)
-        return self.dropout(torch.relu(self.affine(values))), mask
+        """The instances (batch, n_instances, width)."""
+        return Tokens(self.dropout(torch.relu(self.affine(self.tokenizer(x).values))))
+
+
+def embedded(embedding, tokenizer, width, dropout):
+    """A modality's tokens, embedded; those of bags before all bags are filled up to the largest."""
+    if isinstance(tokenizer, BagTokens):
+        return BagTokens(embedding(tokenizer.inner, width, dropout))
+    return embedding(tokenizer, width, dropout)
 
 
 class CoAttention(nn.Module):
@@ -66,6 +74,9 @@ class CoAttention(nn.Module):
     The key of an instance is never made: q' (K x) = (K' q)' x takes a product a query token, of which there
     are few, instead of one an instance; and averages of instances are mapped to values instead of instances.
     A bias of the keys would change no weight, so there is none.
+
+    NOTE[DIFF] Here and in the set transformers initial weights are those of torch.nn.Linear. The paper's are
+    Xavier's in the maps to queries, keys and values, with biases of zero.
     """
 
     def __init__(self, width):
@@ -215,6 +226,9 @@ class BilinearFusion(nn.Module):
 class MCATModule(nn.Module):
     """The network of MCAT; ``tokenizers`` by modality in the order of ``present``, ``query`` among them.
 
+    NOTE[DIFF] The paper has two modalities, none of them missing: here each further one has co-attention,
+    set transformer, and, in bilinear fusion, gates of its own.
+
     With ``attention="mean"`` its ``informativeness`` has, by modality, the weight of each instance in what is
     pooled; with "full" that of each instance for each query token.
     """
@@ -240,9 +254,9 @@ class MCATModule(nn.Module):
         lone_query = is_lone(tokenizers[query])
         lone = [is_lone(tokenizers[name]) for name in self.others]
         options = (width, n_layers, n_heads, dropout)
-        self.embed_query = QueryEmbedding(tokenizers[query], width, query_dropout)
+        self.embed_query = embedded(QueryEmbedding, tokenizers[query], width, query_dropout)
         self.embed = nn.ModuleList(
-            InstanceEmbedding(tokenizers[name], width, dropout) for name in self.others
+            embedded(InstanceEmbedding, tokenizers[name], width, dropout) for name in self.others
         )
         self.co_attention = nn.ModuleList((LoneInstance if one else CoAttention)(width) for one in lone)
         # NOTE[DIFF] The second system ran both modalities through one transformer, and pooled without the
@@ -285,11 +299,10 @@ class MCATModule(nn.Module):
         fused = self.fuse(query_vector, others)  # (batch, width)
         return FusionOutput(self.classifier(fused), informativeness=seen, fused=fused)
 
-    def tokenizers(self):
-        """The tokenizer of each modality."""
-        return {self.query: self.embed_query.tokenizer} | {
-            name: embed.tokenizer for name, embed in zip(self.others, self.embed, strict=True)
-        }
+    def grids(self):
+        """How the tokens of each modality lie, for a bag those of an instance: a tuple of sizes."""
+        embeddings = zip((self.query, *self.others), (self.embed_query, *self.embed), strict=True)
+        return {name: embed.axes for name, embed in embeddings}
 
     def _query_tokens(self, x, here):
         """Tokens of the query and their mask; where it is missing, one token that stands for it."""

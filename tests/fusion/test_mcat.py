@@ -7,6 +7,7 @@ import torch
 
 from skmm import BagArray, ModalityDict
 from skmm._training._net import FusionLoss
+from skmm.exceptions import NoModalityWarning
 from skmm.fusion import MCATClassifier
 from skmm.fusion._mcat_network import BilinearFusion, CoAttention, EncoderLayer, MCATModule, SetSummary
 from skmm.nn import (
@@ -411,8 +412,14 @@ def test_default_query_and_names_of_tokens():
 def test_unknown_query():
     """A query that is no modality, or that no sample of fit has, is refused by name."""
     X, y = _data()
-    with pytest.raises(ValueError, match=r"query.*'protein'"):
+    with pytest.raises(ValueError, match=r"query must be .* out of 'rna', 'slide'\. Got 'protein'"):
         _fitted(X, y, query="protein")
+    nobody = ModalityDict({**X}, present={"rna": np.zeros(len(y), dtype=bool)})
+    with (
+        pytest.warns(NoModalityWarning, match="'rna' is missing for every sample"),
+        pytest.raises(ValueError, match=r"some training sample has, out of 'slide'\. Got 'rna'"),
+    ):
+        _fitted(nobody, y, query="rna")
     with pytest.raises(ValueError, match="'query' parameter"):
         _fitted(X, y, query=3)
 
@@ -517,6 +524,37 @@ def test_absent_key_equals_missing_rows():
             np.concatenate(list(model.attention_weights(absent)["slide"])),
             np.concatenate(list(model.attention_weights(missing)["slide"])),
         )
+
+
+def test_only_instances_that_are_there_are_embedded():
+    """Small bags are not filled up before the embedding: a large one costs no more than its own instances."""
+    for query, embedding in (("rna", "embed.0.inner.affine"), ("bag", "embed_query.inner.first")):
+        seen = []
+        module = _module(query)
+        module.get_submodule(embedding).register_forward_hook(
+            lambda *run, seen=seen: seen.append(run[2].numel())
+        )
+
+        module(_inputs((1, 0, 50, 2)), ALL)
+
+        assert seen == [53 * 8]
+
+
+def test_a_bag_of_images_as_query_that_is_missing():
+    """Samples without it have no tokens of it, and the answer of the token in its place."""
+    rng = np.random.default_rng(0)
+    y = np.arange(12) % 2
+    bags = BagArray.from_list([rng.random((n % 3, 8, 8)) for n in range(12)])
+    X = ModalityDict({"rna": rng.normal(size=(12, 4)), "scan": bags}, kinds={"scan": "bag"})
+    model = _fitted(X, y, query="scan", feature_groups=2, patch_size=4)
+    some, none = model.attention_weights(X, average=False), model.attention_weights(X[["rna"]], average=False)
+
+    assert [part.shape for part in some["rna"][:3]] == [(0, 2), (4, 2), (8, 2)]
+    assert [part.shape for part in none["rna"]] == [(0, 2)] * 12
+    assert not none["scan"].lengths.any()
+    averaged = model.attention_weights(X[["rna"]])["rna"]
+    np.testing.assert_allclose(averaged.sum(axis=1), 1, atol=1e-6)
+    pd.testing.assert_frame_equal(averaged[::3], model.attention_weights(X)["rna"][::3], atol=1e-6)
 
 
 def test_modality_dropout_and_bfloat16():

@@ -106,7 +106,7 @@ def _module(weights):
     }
     module = MCATModule(tokenizers, "omic", 3, WIDTH, **options).double()
     _copy_snn(module.embed_query, weights, "sig_networks.{}.{}.0")
-    _copy(module.embed[0].affine, weights, "wsi_net.0")
+    _copy(module.embed[0].inner.affine, weights, "wsi_net.0")
     _copy_co_attention(module.co_attention[0], weights, "coattn.")
     _copy_summary(module.summarize_query, weights, "omic")
     _copy_summary(module.summarize[0], weights, "path")
@@ -231,4 +231,4 @@ def test_self_normalizing_net():
     embedding = QueryEmbedding(GroupTokens([range(7)], WIDTH), WIDTH, 0.25).double().eval()
     _copy_snn(embedding, {name.replace("snn:", "snn.0."): fixture[name] for name in fixture}, "snn.{}.{}.0")
 
-    _close(embedding(fixture["snn_in"])[0], fixture["snn_out"])
+    _close(embedding(fixture["snn_in"]).values, fixture["snn_out"])
