@@ -20,6 +20,9 @@ def _labels(values, n_expected, what):
         raise ValueError(f"{what} must have {n_expected} entries, got {len(values)}.")
     if pd.isna(values).any():
         raise ValueError(f"{what} must have no holes, but {pd.isna(values).sum()} entries are missing.")
+    types = sorted({type(value).__name__ for value in values}) if values.dtype == object else []
+    if "str" in types and len(types) > 1:
+        raise ValueError(f"{what} must be of one type, got {', '.join(types)}.")
     return values
 
 
@@ -37,7 +40,7 @@ def _wanted(y, item_classes, classes):
     return np.array([numbers.get(classes.get(label, label), -1) for label in labels.tolist()], int)[inverse]
 
 
-def _check_unmatched(y, wanted, unmatched):
+def _check_unmatched(y, wanted, item_classes, unmatched):
     """Raise for samples whose class has no items, unless they may go without; some must have."""
     if unmatched not in ("raise", "missing"):
         raise ValueError(f'`unmatched` must be "raise" or "missing", got {unmatched!r}.')
@@ -45,7 +48,8 @@ def _check_unmatched(y, wanted, unmatched):
     if bare.all() or (bare.any() and unmatched == "raise"):
         raise ValueError(
             f"No item has the class of {bare.sum()} of {len(y)} samples: "
-            f"{np.unique(y[bare]).tolist()}. Say in `classes` which item class theirs is, leave them out"
+            f"{np.unique(y[bare]).tolist()}; items are of the classes {item_classes.tolist()}. "
+            "Say in `classes` which item class theirs is, leave them out"
             + ("." if bare.all() else ', or set unmatched="missing": then missingness tells the class.')
         )
 
@@ -97,10 +101,11 @@ def _check_supply(supply, need, item_classes, groups, *, replace):
         return
     lacks = []
     for k in np.flatnonzero(short.any(axis=0)):
-        g = np.argmax(short[:, k])
+        g, n_groups = np.argmax(short[:, k]), np.count_nonzero(need[:, k])
+        where = f" in {n_groups} groups; group {groups[g]!r} has {supply[g, k]} for {need[g, k]}"
         lacks.append(
-            f"{item_classes.tolist()[k]!r} ({supply[:, k].sum()} items for {need[:, k].sum()} samples in "
-            f"{np.count_nonzero(need[:, k])} groups; group {groups[g]!r} has {supply[g, k]} for {need[g, k]})"
+            f"{item_classes.tolist()[k]!r} ({supply[:, k].sum()} items for {need[:, k].sum()} samples"
+            f"{where if len(groups) > 1 else ''})"
         )
     advice = (
         "Each group needs at least one of its own: use more items or fewer groups."
@@ -279,7 +284,7 @@ def pair_within_class(
     usable = pool.is_present(name)
     item_classes, item_class = np.unique(items_y[usable], return_inverse=True)
     wanted = _wanted(y, item_classes, classes)
-    _check_unmatched(y, wanted, unmatched)
+    _check_unmatched(y, wanted, item_classes, unmatched)
     units = np.arange(len(pool))
     if items_groups is not None:
         units = np.unique(_labels(items_groups, len(pool), "`items_groups`"), return_inverse=True)[1]

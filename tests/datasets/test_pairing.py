@@ -101,6 +101,24 @@ def test_the_draw_is_uniform_within_class():
     assert np.abs(np.bincount(first, minlength=5) / 2000 - [0.25, 0.25, 0.25, 0.25, 0]).max() < 0.04
 
 
+@pytest.mark.parametrize(
+    ("as_y", "as_items_y"),
+    [
+        (list, np.asarray),
+        (lambda y: np.array(y, dtype=np.int8), lambda y: np.array(y, dtype=np.uint16)),
+        (lambda y: pd.Series(y, index=list("vwxyz")), lambda y: pd.Series(y, dtype="Int64")),
+        (lambda y: np.array(y, dtype=np.float64), list),
+        (lambda y: [str(label) for label in y], lambda y: pd.Series(y).astype(str).astype("category")),
+    ],
+    ids=["list", "sizes", "series", "float", "text"],
+)
+def test_labels_of_any_type(as_y, as_items_y):
+    """Labels that are equal are one class, whatever holds them; samples are taken by row, not by label."""
+    y, items_y = [0, 2, 2, 0, 1], [2, 1, 0, 0, 2, 1]
+
+    assert_array_equal(np.array(items_y)[drawn(as_y(y), as_items_y(items_y))], y)
+
+
 def test_several_classes_share_one_item_class():
     """B and T cells draw from the lymphocytes together; a class that is not named keeps its own name."""
     y = np.array(["B", "T", "B", "monocyte"])
@@ -239,7 +257,7 @@ def test_a_class_without_items():
 
 def test_too_few_items():
     """The error says how many items there are and how many are needed; with replacement they suffice."""
-    with pytest.raises(ValueError, match=r"not enough items of 'a' \(2 items for 3 samples in 1 groups"):
+    with pytest.raises(ValueError, match=r"not enough items of 'a' \(2 items for 3 samples\)\. Use more"):
         drawn(["a", "a", "a", "b"], ["a", "a", "b"])
 
     assert len(drawn(["a", "a", "a", "b"], ["a", "a", "b"], replace=True)) == 4
@@ -259,6 +277,8 @@ def test_a_group_without_an_item_of_its_own():
         ({"items_y": ["a"]}, "`items_y` must have 2 entries, got 1"),
         ({"y": ["a"]}, "`y` must have 3 entries, got 1"),
         ({"y": ["a", None, "a"]}, "`y` must have no holes, but 1"),
+        ({"y": np.array(["a", 1, "a"], dtype=object)}, "`y` must be of one type, got int, str"),
+        ({"y": ["1", "1", "1"], "items_y": [1, 2]}, r"\['1'\]; items are of the classes \[1, 2\]"),
         ({"groups": [1, 2]}, "`groups` must have 3 entries"),
         ({"items_groups": [1]}, "`items_groups` must have 2 entries"),
         ({"name": "table"}, "has a modality 'table' already"),
