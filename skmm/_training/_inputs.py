@@ -13,6 +13,7 @@ _CHUNK = 1 << 22  # values read at once in the pass over the training rows
 # or gene is up to sqrt(n_samples) deviations away where it occurs, and a representation that grows with it
 # drowns every other feature and modality.
 CLIP = 3.0
+_UNIT, _BYTES = (0.0, 1.0), (0.0, 255.0)  # what is brought to 0 and what to 1
 
 
 class TableInput:
@@ -66,12 +67,17 @@ class ImageInput:
     the range seen in training: 12 bits in a uint16 fill the range as well as 16 do, and signed Hounsfield
     units keep what is below 0. Standardized channels have mean 0 and deviation 1 over all pixels of the rows
     seen in training.
+
+    New values of another type than in training are in the same units as there, but for floats within [0, 1]:
+    those are bytes, or other integers up to 255, that were divided by 255.
     """
 
-    def __init__(self, shape, *, n_axes, standardize=False):
+    def __init__(self, shape, *, n_axes, standardize=False, name="image"):
         *axes, n_channels = shape if len(shape) > n_axes else (*shape, 1)
         self.shape = (n_channels, *axes)
         self._n_axes = n_axes
+        self._name = name
+        self._trained_on = None  # "bytes", or the kind of another data type, the first that came
         self._low, self._high = np.inf, -np.inf
         # NOTE[DIFF] The papers' networks see [0, 1]. Where most of an image is one bright background, all
         # images look the same to a net that begins with small weights.
@@ -79,17 +85,23 @@ class ImageInput:
 
     def learns_from(self, dtype):
         """Whether there is anything to learn, or to refuse, in images of a data type."""
-        return self._moments is not None or dtype.kind == "f" or _largest(dtype) is None
+        return self._moments is not None or dtype != np.uint8
 
     def update(self, value, weights):
         """Take in training rows."""
         if not len(value):
             return
-        if _largest(value.dtype) is None:
+        if self._trained_on is None:
+            self._trained_on = "bytes" if value.dtype == np.uint8 else value.dtype.kind
+        self._check_units(value)
+        own, trained = self._range(value.dtype), self._trained_range()
+        if own == trained and value.dtype != np.uint8:
             self._low = min(self._low, float(value.min()))
             self._high = max(self._high, float(value.max()))
         if self._moments is not None:
             pixels = value.reshape(-1, self.shape[0])
+            if own != trained:
+                pixels = pixels * (trained[1] / own[1])
             self._moments.update(pixels, np.repeat(weights, len(pixels) // len(value)))
 
     def __call__(self, value, present, dtype):
@@ -100,35 +112,56 @@ class ImageInput:
         """
         dtype = np.dtype(dtype).type
         low, high = self._range(value.dtype)
+        self._check_units(value, present)
         if low == 0 and value.dtype.kind in "ub":
             array = np.divide(value, dtype(high), dtype=dtype, order="C")
         else:
             array = np.array(value, dtype=dtype, order="C")
             array -= dtype(low)
             array /= dtype(high - low)
-        if _largest(value.dtype) is None:
+        if value.dtype != np.uint8 or (low, high) != _BYTES:
             np.clip(array, 0, 1, out=array)
         array = array[..., None] if array.ndim == self._n_axes + 1 else array
         if self._moments is not None:
+            low, high = self._trained_range()  # in the units of which the moments are
             array -= ((self._moments.mean - low) / (high - low)).astype(dtype)
             array *= ((high - low) / self._moments.scale).astype(dtype)
         if not present.all():
             array[~present] = 0
         return np.moveaxis(array, -1, 1)
 
-    def _range(self, dtype):
-        """What is brought to 0 and what to 1; floats within that stay as they are."""
-        if _largest(dtype) is not None:
-            return 0.0, _largest(dtype)
+    def _trained_range(self):
+        """What is brought to 0 and what to 1 in values as training had them."""
+        if self._trained_on in (None, "bytes"):
+            return _BYTES
         low, high = self._low, self._high
-        if not low < high or (dtype.kind == "f" and low >= 0 and high <= 1):
-            return 0.0, 1.0
-        return low, high
+        return _UNIT if not low < high or (low >= 0 and high <= 1) else (low, high)
 
+    def _is_by_type(self):
+        """Whether what is brought to 1 follows from the data type: after bytes, or floats within [0, 1]."""
+        return self._trained_on in (None, "bytes") or (
+            self._trained_on == "f" and self._trained_range() == _UNIT
+        )
 
-def _largest(dtype):
-    """What is brought to 1 by the data type alone; None where the values have to tell."""
-    return {np.dtype(np.uint8): 255.0, np.dtype(bool): 1.0}.get(dtype)
+    def _range(self, dtype):
+        """What is brought to 0 and what to 1 in values of a data type."""
+        if self._is_by_type():
+            return _UNIT if dtype.kind in "fb" else _BYTES
+        return self._trained_range()
+
+    def _check_units(self, value, present=None):
+        """Raise for values of another type than in training that cannot be in the units of their type."""
+        if value.dtype == np.uint8 or value.dtype.kind in ("b", self._trained_on) or not self._is_by_type():
+            return
+        value = value if present is None else value[present]
+        _, high = self._range(value.dtype)
+        # What resampling leaves a little beyond is clipped.
+        if value.size and (value.max() > 1.5 * high or value.min() < -0.5 * high):
+            before = "floats within [0, 1]" if self._trained_on == "f" else "bytes"
+            raise ValueError(
+                f"Modality {self._name!r} holds {value.dtype} from {value.min():g} to {value.max():g}, but "
+                f"it held {before} in fit. Bring them to [0, 1], as values / 255 does with bytes."
+            )
 
 
 class BagInput:
@@ -176,9 +209,9 @@ def _input_of(kind, shape, name, *, standardize):
     if kind == "table":
         return TableInput(shape, standardize=standardize)
     if kind == "image":
-        return ImageInput(shape, n_axes=2, standardize=standardize)
+        return ImageInput(shape, n_axes=2, standardize=standardize, name=name)
     if kind == "volume":
-        return ImageInput(shape, n_axes=3, standardize=standardize)
+        return ImageInput(shape, n_axes=3, standardize=standardize, name=name)
     if kind == "bag":
         instance = {1: "table", 2: "image", 3: "image", 4: "volume"}.get(len(shape))
         if instance is not None:

@@ -237,6 +237,95 @@ def test_channels_are_standardized(rng, dtype):
     assert not out[:, 1].any()
 
 
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize(
+    ("fitted", "new"),
+    [
+        ("bytes", "integers"),
+        ("bytes", "float32"),
+        ("bytes", "float64"),
+        ("float32", "bytes"),
+        ("float32", "integers"),
+        ("float64", "float32"),
+        ("integers", "bytes"),
+    ],
+)
+def test_the_same_images_as_another_type_are_the_same(rng, standardize, fitted, new):
+    """Bytes, the same integers, and floats divided by 255 give the same numbers, whatever training held."""
+    images = rng.integers(0, 256, size=(6, 5, 4, 3), dtype=np.uint8)
+    images[0, 0, 0], images[0, 0, 1] = 0, 255
+    forms = {
+        "bytes": images,
+        "integers": images.astype(np.int64),
+        "float32": images / np.float32(255),
+        "float64": images / 255,
+    }
+    entry = _fitted(ModalityDict({"a": forms[fitted]}), standardize=standardize)["a"]
+    expected = _fitted(ModalityDict({"a": images}), standardize=standardize)["a"]
+    present = np.ones(6, bool)
+
+    out = entry(forms[new], present, np.float64)
+    np.testing.assert_allclose(out, expected(images, present, np.float64), atol=1e-6)
+
+
+def test_numbers_of_another_type_keep_the_units_of_training():
+    """After floats up to 200, bytes are the same numbers; after masks, their bytes are 0 and 1."""
+    floats = ImageInput((2, 2), n_axes=2, standardize=True)
+    images = np.array([[[0, 200], [50, 100]]], dtype=np.uint8)
+    floats.update(images.astype(float), np.ones(1))
+    masks = ImageInput((2, 2), n_axes=2)
+    masks.update(images > 60, np.ones(1))
+    present = np.ones(1, bool)
+
+    np.testing.assert_array_equal(
+        floats(images, present, np.float64), floats(images / 1, present, np.float64)
+    )
+    for mask in ((images > 60) * np.uint8(1), (images > 60) * np.uint8(255), images > 60):
+        assert masks(mask, present, np.float64).ravel().tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize(
+    ("fitted", "new", "message"),
+    [
+        (np.uint8, np.float64, "'scan' holds float64 from 0 to 200, but it held bytes in fit"),
+        (np.uint8, np.uint16, "'scan' holds uint16 from 0 to 20000, but it held bytes"),
+        (np.float32, np.uint16, r"'scan' holds uint16 .* floats within \[0, 1\] in fit. Bring them"),
+    ],
+)
+def test_units_that_cannot_be_are_refused(standardize, fitted, new, message):
+    """Not clipped to white without a word: in fit, and after it; what is missing does not matter."""
+    images = np.array([[[0, 200], [50, 100]], [[1, 2], [3, 4]]])
+    before = images / 255 if fitted == np.float32 else images
+    entry = _fitted(ModalityDict({"scan": before.astype(fitted)}), standardize=standardize)["scan"]
+    images = (images * (100 if new == np.uint16 else 1)).astype(new)
+
+    with pytest.raises(ValueError, match=message):
+        entry(images, np.array([True, False]), np.float64)
+    with pytest.raises(ValueError, match="'scan'"):
+        entry(images[::-1], np.array([False, True]), np.float64)
+    if standardize:
+        with pytest.raises(ValueError, match="'scan'"):
+            entry.update(images, np.ones(2))
+    images[0] = 30000
+    assert np.isfinite(entry(images // 200, np.array([False, True]), np.float64)).all()
+
+
+@pytest.mark.parametrize("bytes_first", [True, False])
+def test_later_batches_of_another_type_count_in_the_units_of_the_first(rng, bytes_first):
+    """Half of the images as bytes and half divided by 255 have the moments of all."""
+    images = rng.integers(0, 256, size=(6, 5, 4, 3), dtype=np.uint8)
+    halves = [images[:3], images[3:] / 255] if bytes_first else [images[:3] / 255, images[3:]]
+    entry, expected = (ImageInput((5, 4, 3), n_axes=2, standardize=True) for _ in range(2))
+    expected.update(images, np.ones(6))
+    for half in halves:
+        entry.update(half, np.ones(3))
+
+    for form in (images, images / 255):
+        out, present = entry(form, np.ones(6, bool), np.float64), np.ones(6, bool)
+        np.testing.assert_allclose(out, expected(images, present, np.float64), atol=1e-12)
+
+
 def test_volumes_have_channels_first(rng):
     """Volumes of one channel become (n, channels, depth, height, width)."""
     volumes = rng.integers(0, 255, size=(2, 3, 4, 5, 1), dtype=np.uint8)
