@@ -407,7 +407,9 @@ class BaseFusionClassifier(
         """Go on from an earlier fit, with the parameters of now."""
         check_same_network(self, self._built_with)
         for group in self.net_.optimizer_.param_groups:
-            group.update(lr=self.lr * group.get("lr_share", 1), weight_decay=self.weight_decay)
+            lr = self.lr * group.get("lr_share", 1)
+            # Schedulers, also one that the first fit did not have, go on from the initial rate.
+            group.update(lr=lr, initial_lr=lr, weight_decay=self.weight_decay)
         self.net_.modality_dropout_ = self.modality_dropout
         self.net_.callbacks = copy_callbacks(self.callbacks)
         self.net_.initialize_callbacks()

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 
 from skmm import ModalityDict
 from skmm.exceptions import NoModalityWarning
@@ -61,6 +61,17 @@ def test_a_warm_start_refuses_another_network(changed):
 
     with pytest.raises(ValueError, match=f"warm_start=True goes on.*{next(iter(changed))}="):
         model.fit(X, y)
+
+
+@pytest.mark.parametrize("earlier", [None, [LRScheduler("LambdaLR", lr_lambda=lambda epoch: 0.5)]])
+def test_a_warm_start_with_a_scheduler(earlier):
+    """It scales the rate of now, whether or not the first fit had a scheduler."""
+    X, y = _data()
+    model = _model(warm_start=True, lr=1e-3, callbacks=earlier).fit(X, y)
+    later = LRScheduler("LambdaLR", lr_lambda=lambda epoch: 0.1)
+
+    model.set_params(lr=4e-3, callbacks=[later]).fit(X, y)
+    assert [group["lr"] for group in model.net_.optimizer_.param_groups] == pytest.approx([4e-4])
 
 
 def test_a_warm_start_after_a_pickle():
