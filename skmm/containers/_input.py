@@ -207,4 +207,4 @@ def check_finite(value, present, name, rows=None):
     if (infinite & present).any():
         raise messages.infinite_values(name, rows[infinite & present])
     if (nan & present).any():
-        raise messages.partly_nan(name, rows[nan & present])
+        raise messages.partly_nan(name, rows[nan & present], value.ndim)

@@ -368,8 +368,14 @@ def infinite_values(name, rows):
     )
 
 
-def partly_nan(name, rows):
-    """NaN inside rows that are present."""
+def partly_nan(name, rows, n_axes=2):
+    """NaN inside rows that are present; tables have two axes, images more."""
+    if n_axes > 2:
+        return ValueError(
+            f"Modality {name!r} contains NaN in {len(rows)} rows ({shown(rows)}). Fill these pixels, as "
+            "np.nan_to_num does, or declare the rows missing: "
+            f"ModalityDict(X, present={{{name!r}: mask}})."
+        )
     return ValueError(
         f"Modality {name!r} contains NaN in a part of {len(rows)} rows ({shown(rows)}). A row that is all "
         "NaN is a missing modality; one that is "
