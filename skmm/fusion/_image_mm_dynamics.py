@@ -2,6 +2,8 @@
 
 from numbers import Real
 
+from torch.optim import LBFGS
+
 from skmm._training import Choice, Number
 from skmm.fusion._common import check_image_sizes
 from skmm.fusion._mm_dynamics import MMDynamicsClassifier
@@ -20,8 +22,9 @@ class ImageMMDynamics(MMDynamicsClassifier):
     and images goes together, and each may be missing in any sample; on tables alone it is that class.
 
     Images are grey (n_samples, height, width) or have 1, 3 or 4 channels (n_samples, height, width,
-    channels), of 16 x 16 pixels or more, all of a modality of one size; modalities may differ in it. Lazy
-    arrays are read batch by batch.
+    channels), other numbers of channels where ``ModalityDict`` is told ``kinds={name: "image"}``. They are of
+    16 x 16 pixels or more, all of a modality of one size; modalities may differ in it. Lazy arrays are read
+    batch by batch.
 
     Parameters
     ----------
@@ -37,7 +40,9 @@ class ImageMMDynamics(MMDynamicsClassifier):
         4, its code has 8.
     gate_lr : float, default=0.1
         Learning rate of the gates of images as a share of ``lr``, in (0, 1]. With 1, as in the paper, a gate
-        can close before the encoder has learned anything, and stay so: its modality is lost.
+        can close before the encoder has learned anything, and stay so: its modality is lost. Callbacks
+        that scale the rate keep the share; schedulers with rates of their own, as ``CyclicLR``, take a list:
+        the gate of each image modality in alphabetical order, then all else.
     flips : {"horizontal", "vertical", "both"}, default=None
         Mirror training images at random, with probability 1/2 in each direction, never in prediction. Worth
         setting wherever orientation means nothing, as with cells: the encoder knows some hundred images by
@@ -89,7 +94,8 @@ class ImageMMDynamics(MMDynamicsClassifier):
     standardize : bool, default=True
         Standardize the columns of tables, and the channels of images over all their pixels, by their mean and
         deviation over the training samples that have them, and clip columns at 3 deviations. False for the
-        paper's images in [0, 1]: bytes are divided by 255, others brought from the range seen in training.
+        paper's images in [0, 1]: bytes are divided by 255, floats within [0, 1] stay, others are brought from
+        the range seen in training.
     class_weight : {"balanced"} or dict, default="balanced"
         Weights of the classes; "balanced" gives each the same total of sample weights.
     callbacks : list, default=None
@@ -144,9 +150,12 @@ class ImageMMDynamics(MMDynamicsClassifier):
     be first, neither of which is the paper's; look whether all maps of ``feature_informativeness`` are near
     0.
 
-    The paper's settings are those in the notes of :class:`MMDynamicsClassifier` with ``patch_size=8,
-    gate_lr=1.0, flips="both"``, 250 epochs in batches of 1024, on images of 64 x 64. Feature maps of larger
-    ones are pooled before the affine maps, which bounds the number of parameters.
+    The paper's settings are ``hidden={"image": 500, "protein": 35, "rna": 250}, feature_gate="dense",
+    patch_size=8, gate_lr=1.0, flips="both", confidence_activation=None, detach_confidence=False,
+    max_epochs=250, lr=1e-4, batch_size=1024, optimizer="adam", weight_decay=1e-4, standardize=False``, on
+    images of 64 x 64 and tables as they are. Its class weights are in the cross-entropies alone, and larger
+    than "balanced" by the number of classes; it mirrored images in prediction, too. Feature maps of images
+    larger than 64 x 64 are pooled before the affine maps, which bounds the number of parameters.
 
     References
     ----------
@@ -266,8 +275,14 @@ class ImageMMDynamics(MMDynamicsClassifier):
     def _make_module(self, shapes, n_classes):
         """The network; gates of images learn with a share of the learning rate."""
         module = super()._make_module(shapes, n_classes)
-        if self.feature_gate is not None:
-            images = [column for column, shape in enumerate(shapes.values()) if len(shape) > 1]
+        images = [column for column, shape in enumerate(shapes.values()) if len(shape) > 1]
+        if images and self.feature_gate is not None and self.gate_lr != 1:
+            if self.optimizer is LBFGS:
+                raise ValueError(
+                    "The optimizer LBFGS has one learning rate for all parameters: use gate_lr=1 with it. "
+                    f"Got gate_lr={self.gate_lr!r}."
+                )
+            # NOTE[DIFF] The paper has one rate for all.
             module.lr_shares = {f"branches.{column}.gate.*": self.gate_lr for column in images}
         return module
 

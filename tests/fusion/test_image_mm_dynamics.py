@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import LRScheduler
 
 from skmm import BagArray, ModalityDict
 from skmm._training._net import FusionLoss
@@ -260,6 +261,34 @@ def test_floats_in_the_unit_interval_equal_bytes(dtype):
     np.testing.assert_allclose(_model().fit(floats, y).predict_proba(floats), expected, atol=1e-4)
 
 
+def test_predictions_from_images_of_another_type():
+    """Fitted on bytes, floats divided by 255 get the same answers; floats up to 255 are refused by name."""
+    y = np.arange(24) % 2
+    images = _images(y)
+    model = _model(max_epochs=5).fit({"im": images}, y)
+
+    proba = model.predict_proba({"im": images})
+    np.testing.assert_allclose(model.predict_proba({"im": images / 255}), proba, atol=1e-6)
+    assert proba[:, 0].std() > 1e-3
+    with pytest.raises(ValueError, match="'im' holds float64 from 0 to .* held bytes in fit"):
+        model.predict_proba({"im": images.astype(float)})
+
+
+def test_pixels_that_are_nan_are_refused():
+    """In fit and in prediction, with what helps; an image that is NaN throughout is missing."""
+    y = np.arange(24) % 2
+    images = _images(y) / 255
+    images[5] = np.nan
+    model = _model().fit({"tab": y[:, None] / 1, "im": images}, y)
+    holes = images.copy()
+    holes[3, 2, 2, 0] = np.nan
+
+    assert not model.feature_informativeness({"tab": y[:, None] / 1, "im": images})["im"][5].any()
+    for act in (lambda: _model().fit({"im": holes[:5]}, y[:5]), lambda: model.predict({"im": holes[:5]})):
+        with pytest.raises(ValueError, match=r"'im' contains NaN in 1 rows \(3\). Fill these pixels"):
+            act()
+
+
 def test_grey_images_with_and_without_a_channel_axis():
     """Equal, and a classifier fitted on one form says so when it gets the other."""
     y = np.arange(24) % 2
@@ -383,6 +412,33 @@ def test_gates_of_images_learn_with_a_share_of_the_rate():
         for name, rate in rates().items():
             assert rate == pytest.approx(lr / 4 if name.startswith("branches.0.gate.") else lr), name
     assert model.modalities_[0] == "im"
+
+
+def test_schedulers_keep_the_share():
+    """One that scales the rate scales that of gates; one with rates of its own takes a list."""
+    X, y = _data()
+    step = LRScheduler("StepLR", step_size=1, gamma=0.1)
+    cycle = LRScheduler("CyclicLR", base_lr=[1e-4, 1e-3], max_lr=[1e-3, 1e-2])
+
+    def rates(callback):
+        model = _model(gate_lr=0.1, lr=1e-3, optimizer="sgd", callbacks=[callback]).fit(X, y)
+        return [group["lr"] for group in model.net_.optimizer_.param_groups]
+
+    for callback in (step, cycle):
+        gates, rest = rates(callback)
+        assert gates == pytest.approx(rest / 10)
+    assert rates(step)[1] == pytest.approx(1e-5)
+
+
+def test_optimizers_with_one_rate():
+    """LBFGS learns with one rate, as the paper does, and says so where gates have their own."""
+    X, y = _data()
+    model = _model(optimizer=torch.optim.LBFGS, gate_lr=1.0).fit(X, y)
+
+    assert np.isfinite(model.predict_proba(X)).all()
+    _model(optimizer=torch.optim.LBFGS, feature_gate=None).fit(X, y)
+    with pytest.raises(ValueError, match="LBFGS has one learning rate .* use gate_lr=1"):
+        _model(optimizer=torch.optim.LBFGS).fit(X, y)
 
 
 def test_gates_stay_open_by_default():
