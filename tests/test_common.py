@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skmm.testing import all_estimators, parametrize_with_multimodal_checks
 
 # Arguments that a class needs, or with which it is quick. Every other estimator is checked as it is.
-QUICK = {"hidden": 4, "n_latents": 2, "latent_dim": 4, "max_epochs": 2}
+QUICK = {"hidden": 4, "n_layers": 1, "n_latents": 2, "latent_dim": 4, "max_epochs": 2}
 ARGUMENTS = {
     "ModalitySplitter": {"modalities": {"first": [0], "rest": slice(1, None)}},
     "ModalityTransformer": {"transformers": {"alpha": MaxAbsScaler()}},
@@ -24,7 +24,7 @@ VARIANTS = {
 # What skmm's checks do not concern, with the reason.
 NOT_MULTIMODAL = {"ModalitySplitter": "what it takes is one table; modalities are what comes out"}
 # scikit-learn's checks want some accuracy: fewer epochs than by default, and more where each is one step.
-LEARNING = {"hidden": 64, "n_latents": 2, "depth": 1, "max_epochs": 20}
+LEARNING = {"hidden": 64, "n_layers": 1, "n_latents": 2, "depth": 1, "max_epochs": 20}
 FULL_BATCH = {"precision": "float64", "batch_size": -1}
 WEIGHTS = "weights equal repetition to the rounding of float32 only, and not at all in several batches"
 
