@@ -1,15 +1,14 @@
 """The time of a fit of HEALNet against a hand-written PyTorch loop of the same network.
 
-The loop has torch's layers, its fused attention, Adam with its defaults and F.dropout. Ratios of process
-times of steady-state epochs, one thread, alternating pairs, on three sizes.
+The loop has torch's layers, its fused attention, Adam with its defaults and F.dropout. On three sizes; how
+the times are taken is told in _speed.py.
 """
 
-import time
+from functools import partial
 
 import numpy as np
 import torch
-from _common import RESULTS
-from skorch.callbacks import Callback
+from _speed import fit_seconds, loop_seconds, report_ratios
 from torch import nn
 from torch.nn.functional import (
     cross_entropy,
@@ -23,8 +22,6 @@ from torch.nn.functional import (
 from skmm.fusion import HEALNetClassifier
 from skmm.nn import fourier_positions
 
-WARM_UP = 1
-N_PAIRS = 5
 N_GROUPS, PATCH, BANDS, MAX_FREQUENCY = 16, 8, 2, 10.0
 SMALL = {"n_latents": 16, "latent_dim": 32, "depth": 2, "n_heads": 4, "head_dim": 16}
 LARGE = {"n_latents": 64, "latent_dim": 128, "depth": 2, "n_heads": 8, "head_dim": 64}
@@ -133,34 +130,15 @@ def by_hand(X, y, image_size, net, batch_size, n_epochs):
     labels = torch.from_numpy(y)
     tables = [part.shape[1] for part in parts if part.ndim == 2]
     model = ByHand(tables, image_size, int(y.max()) + 1, **net)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-4)
-    for epoch in range(WARM_UP + n_epochs):
-        if epoch == WARM_UP:
-            start = time.process_time()
-        for chosen in torch.randperm(len(y)).split(batch_size):
-            optimizer.zero_grad()
-            loss = cross_entropy(model([part[chosen] for part in parts]), labels[chosen])
-            loss.backward()
-            optimizer.step()
-            loss.item()
-    return time.process_time() - start
+
+    def loss_of(rows):
+        return cross_entropy(model([part[rows] for part in parts]), labels[rows])
+
+    return loop_seconds(model, loss_of, len(y), batch_size, n_epochs, lr=1e-3, weight_decay=1e-4)
 
 
-class Clock(Callback):
-    """Process time at the end of each epoch."""
-
-    def on_train_begin(self, net, **kwargs):
-        """Forget earlier times."""
-        self.times_ = []
-
-    def on_epoch_end(self, net, **kwargs):
-        """Note the time."""
-        self.times_.append(time.process_time())
-
-
-def by_skmm(X, y, image_size, net, batch_size, n_epochs):
+def by_skmm(X, y, net, batch_size, n_epochs):
     """Seconds of the epochs of a fit."""
-    del image_size
     model = HEALNetClassifier(
         net["n_latents"],
         net["latent_dim"],
@@ -177,36 +155,29 @@ def by_skmm(X, y, image_size, net, batch_size, n_epochs):
         max_frequency=MAX_FREQUENCY,
         dropout=0.5,
         optimizer="adam",
+        lr=1e-3,
         weight_decay=1e-4,
         class_weight=None,
-        max_epochs=WARM_UP + n_epochs,
         batch_size=batch_size,
-        callbacks=[("clock", Clock())],
         random_state=0,
-    ).fit(X, y)
-    times = dict(model.net_.callbacks_)["clock"].times_
-    return times[-1] - times[WARM_UP - 1]
+    )
+    return fit_seconds(model, X, y, n_epochs)
 
 
 def main():
     """Prints and writes the ratios."""
-    torch.set_num_threads(1)
-    lines = []
+    cases = {}
     for name, (tables, image_size, net, n_samples, batch_size, n_epochs) in CASES.items():
         rng = np.random.default_rng(0)
         y = rng.integers(4, size=n_samples)
         X = {f"m{i}": rng.normal(size=(n_samples, size)).astype(np.float32) for i, size in enumerate(tables)}
         if image_size is not None:
             X["pixels"] = rng.integers(256, size=(n_samples, image_size, image_size, 3), dtype=np.uint8)
-        arguments = (X, y, image_size, net, batch_size, n_epochs)
-        ratios = [by_skmm(*arguments) / by_hand(*arguments) for _ in range(N_PAIRS)]
-        low, median, high = np.percentile(ratios, [25, 50, 75])
-        lines.append(
-            f"{name}: {median:.2f} of the hand-written loop's time (quartiles {low:.2f} to {high:.2f})"
+        cases[name] = (
+            partial(by_skmm, X, y, net, batch_size, n_epochs),
+            partial(by_hand, X, y, image_size, net, batch_size, n_epochs),
         )
-        print(lines[-1], flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "speed_healnet.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    report_ratios("speed_healnet", cases)
 
 
 if __name__ == "__main__":
