@@ -75,7 +75,7 @@ class HEALNetClassifier(BaseFusionClassifier):
     tokenization : {"vector", "groups", "feature"}, default="vector"
         Tokens of a table: the whole row as a single one, as in the original, which leaves attention nothing
         to choose from; one for each group of columns, by an affine map of its own; or one for each column,
-        told apart by their positions.
+        told apart by their positions, which takes time and memory where there are thousands.
     feature_groups : int or dict, default=8
         For "groups": the number of equal runs of neighbouring columns, or by modality such a number or a
         dict {name of the group: columns}, by name or position. A column may be in several groups, or in none.
@@ -312,6 +312,7 @@ class HEALNetClassifier(BaseFusionClassifier):
 
     def _make_module(self, shapes, n_classes):
         """The network of the paper."""
+        # NOTE[DIFF] In the original an image is a token a pixel, thousands of them, and a table a single one.
         tokenizers = {
             name: make_tokenizer(
                 self,
@@ -320,7 +321,8 @@ class HEALNetClassifier(BaseFusionClassifier):
                 width=self.latent_dim,
                 n_bands=self.n_frequency_bands,
                 max_frequency=self.max_frequency,
-                # All instances have the same, yet it counts: they keep their scale through the normalization.
+                # NOTE[DIFF] The original numbers instances in the order in which they come; here it does not
+                # matter. A position that all share still counts: they keep their scale when normalized.
                 instance_bands=self.n_frequency_bands,
             )
             for name, shape in shapes.items()
