@@ -1,16 +1,15 @@
 """The time of a fit of MCAT against a hand-written PyTorch loop of the same maths.
 
 The loop is made of torch's own layers (MultiheadAttention, TransformerEncoderLayer), pads the bags of a
-batch, and has Adam with its defaults. Ratios of process times of steady-state epochs, one thread, alternating
-pairs, on bags beside a table, and on two tables.
+batch, and has Adam with its defaults. On bags beside a table, and on two tables; how the times are taken is
+told in _speed.py.
 """
 
-import time
+from functools import partial
 
 import numpy as np
 import torch
-from _common import RESULTS
-from speed_training import WARM_UP, Clock
+from _speed import fit_seconds, loop_seconds, report_ratios
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
@@ -87,71 +86,57 @@ def by_hand(table, other, y):
     table, labels = torch.from_numpy(table), torch.from_numpy(y)
     other = [torch.from_numpy(bag) for bag in other] if bags else torch.from_numpy(other)
     model = ByHand(table.shape[1], other[0].shape[-1], bags=bags).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-4, weight_decay=1e-5)
-    for epoch in range(WARM_UP + N_EPOCHS):
-        if epoch == WARM_UP:
-            start = time.process_time()
-        for rows in torch.randperm(len(y)).split(BATCH_SIZE):
-            chosen, padding = other[rows] if not bags else None, None
-            if bags:
-                pieces = [other[row] for row in rows]
-                chosen = pad_sequence(pieces, batch_first=True)
-                lengths = torch.tensor([len(piece) for piece in pieces])
-                padding = torch.arange(chosen.shape[1]) >= lengths[:, None]
-            optimizer.zero_grad()
-            loss = cross_entropy(model(table[rows], chosen, padding), labels[rows])
-            loss.backward()
-            optimizer.step()
-            loss.item()
-    return time.process_time() - start
+
+    def loss_of(rows):
+        chosen, padding = other[rows] if not bags else None, None
+        if bags:
+            pieces = [other[row] for row in rows]
+            chosen = pad_sequence(pieces, batch_first=True)
+            lengths = torch.tensor([len(piece) for piece in pieces])
+            padding = torch.arange(chosen.shape[1]) >= lengths[:, None]
+        return cross_entropy(model(table[rows], chosen, padding), labels[rows])
+
+    return loop_seconds(model, loss_of, len(y), BATCH_SIZE, N_EPOCHS, lr=2e-4, weight_decay=1e-5)
 
 
 def by_skmm(table, other, y):
     """Seconds of the epochs of a fit."""
-    X = {"table": table, "other": BagArray.from_list(other) if isinstance(other, list) else other}
+    bags = isinstance(other, list)
+    X = {"table": table, "other": BagArray.from_list(other) if bags else other}
     model = MCATClassifier(
         WIDTH,
         query="table",
-        feature_groups=GROUPS if other is X["other"] else {"table": GROUPS["table"]},
+        feature_groups={"table": GROUPS["table"]} if bags else GROUPS,
         dropout=SHARE,
         query_dropout=SHARE,
         optimizer="adam",
         lr=2e-4,
         weight_decay=1e-5,
         class_weight=None,
-        max_epochs=WARM_UP + N_EPOCHS,
         batch_size=BATCH_SIZE,
-        callbacks=[("clock", Clock())],
         random_state=0,
-    ).fit(X, y)
-    times = dict(model.net_.callbacks_)["clock"].times_
-    return times[-1] - times[WARM_UP - 1]
+    )
+    return fit_seconds(model, X, y, N_EPOCHS)
 
 
 def main():
     """Prints and writes the ratios."""
-    torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     n_samples = 256
     y = rng.integers(N_CLASSES, size=n_samples)
     table = rng.normal(size=(n_samples, 400)).astype(np.float32)
     bags = [rng.normal(size=(rng.integers(20, 61), 256)).astype(np.float32) for _ in range(n_samples)]
-    cases = {
+    others = {
         "256 x (400 in 8 groups + bags of 20 to 60 x 256), hidden 128, batch 32": bags,
         "256 x (400 in 8 groups + 1000 in 16 groups), hidden 128, batch 32": rng.normal(
             size=(n_samples, 1000)
         ).astype(np.float32),
     }
-    lines = []
-    for name, other in cases.items():
-        ratios = [by_skmm(table, other, y) / by_hand(table, other, y) for _ in range(5)]
-        low, median, high = np.percentile(ratios, [25, 50, 75])
-        lines.append(
-            f"{name}: {median:.2f} of the hand-written loop's time (quartiles {low:.2f} to {high:.2f})"
-        )
-        print(lines[-1], flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "speed_mcat.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    cases = {
+        name: (partial(by_skmm, table, other, y), partial(by_hand, table, other, y))
+        for name, other in others.items()
+    }
+    report_ratios("speed_mcat", cases)
 
 
 if __name__ == "__main__":
