@@ -1,5 +1,7 @@
 """MCAT: the query guides the attention, pooling counts, samples are independent, what is missing is mute."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -370,6 +372,29 @@ def test_dropout_is_what_was_asked_for():
     _close(quiet(inputs, ALL).logits, quiet(inputs, ALL).logits)
     noisy = module.train()
     assert (noisy(inputs, ALL).logits - noisy(inputs, ALL).logits).abs().max() > 1e-3
+
+
+def test_dropout_is_where_the_docstring_says():
+    """In training it follows each embedding, all parts of the transformers, the poolings, bilinear fusion."""
+    module = _module(dropout=0.5, query_dropout=0.5, fusion="bilinear").train()
+    calls = Counter()
+    for name, layer in module.named_modules():
+        if isinstance(layer, Dropout):
+            owner = type(module.get_submodule(name.rpartition(".")[0])).__name__
+            layer.register_forward_hook(lambda *_, owner=owner: calls.update([owner]))
+
+    module(_inputs(), ALL)
+
+    assert calls == {
+        "QueryEmbedding": 2,
+        "InstanceEmbedding": 2,
+        "EncoderLayer": 3 * 2 * 4,  # weights and result of the attention, and both layers after it
+        "GatedAttentionPooling": 3 * 2,
+        "SetSummary": 3,
+        "GatedVector": 2 * 2,
+        "BilinearFusion": 1,
+        "Sequential": 2,
+    }
 
 
 def test_forward_returns_what_the_base_wants():
