@@ -116,7 +116,8 @@ class ImageInput:
         if low == 0 and value.dtype.kind in "ub":
             array = np.divide(value, dtype(high), dtype=dtype, order="C")
         else:
-            array = np.array(value, dtype=dtype, order="C")
+            with np.errstate(over="ignore"):  # clipped
+                array = np.array(value, dtype=dtype, order="C")
             array -= dtype(low)
             array /= dtype(high - low)
         if value.dtype != np.uint8 or (low, high) != _BYTES:

@@ -326,6 +326,15 @@ def test_later_batches_of_another_type_count_in_the_units_of_the_first(rng, byte
         np.testing.assert_allclose(out, expected(images, present, np.float64), atol=1e-12)
 
 
+def test_pixels_that_overflow_are_clipped():
+    """Numbers beyond float32 are the brightest or darkest, without a warning."""
+    entry = ImageInput((1, 3), n_axes=2)
+    entry.update(np.array([[[0.0, 5.0, 10.0]]]), np.ones(1))
+
+    out = entry(np.array([[[-1e300, 5.0, 1e300]]]), np.ones(1, bool), np.float32)
+    assert out.ravel().tolist() == [0, 0.5, 1]
+
+
 def test_volumes_have_channels_first(rng):
     """Volumes of one channel become (n, channels, depth, height, width)."""
     volumes = rng.integers(0, 255, size=(2, 3, 4, 5, 1), dtype=np.uint8)
