@@ -25,7 +25,8 @@ class RunningMoments:
         rows = np.asarray(rows, dtype=np.float64)
         mean = weights @ rows / total
         centered = rows - mean
-        squares = weights @ (centered * centered)
+        centered *= centered  # in place: pixels are many
+        squares = weights @ centered
         # The parallel update of Chan, Golub and LeVeque.
         delta = mean - self.mean
         both = self.total + total

@@ -340,6 +340,34 @@ def test_lazy_images_equal_those_in_memory(tmp_path):
     np.testing.assert_array_equal(model.predict_proba(lazy), other.predict_proba({"im": _images(y)}))
 
 
+def test_lazy_images_are_never_read_at_once(monkeypatch):
+    """No read of training, validation, prediction or heat maps is larger than a batch, or chunk, of 16."""
+
+    class Reader:
+        """A lazy array that notes how many rows are read at a time."""
+
+        def __init__(self, array):
+            self.array, self.shape, self.dtype, self.reads = array, array.shape, array.dtype, []
+
+        def __getitem__(self, rows):
+            """Rows."""
+            out = self.array[rows]
+            self.reads.append(len(out))
+            return out
+
+    y = np.arange(90) % 2
+    images = _images(y)
+    for module, name in (("_training._inputs", "_CHUNK"), ("fusion._network", "_PREDICT_VALUES")):
+        monkeypatch.setattr(f"skmm.{module}.{name}", 16 * images[0].size)
+    reader = Reader(images)
+    model = _model(batch_size=16, early_stopping=True, validation_fraction=0.4).fit({"im": reader}, y)
+    model.predict_proba({"im": reader})
+    model.feature_informativeness({"im": reader})
+
+    assert sum(reader.reads) == 54 + 2 * 90 + 2 * 90 + 1  # moments, epochs, predictions and maps, one row
+    assert max(reader.reads) <= 16
+
+
 @pytest.mark.parametrize("params", [{}, {"feature_gate": "low_rank", "confidence_weighting": False}])
 def test_on_tables_alone_it_is_mm_dynamics(params):
     """The same network, initialization and training, to the last bit."""
