@@ -19,7 +19,8 @@ class ImageMMDynamics(MMDynamicsClassifier):
     image is a map of patches from a compact U-Net (:class:`skmm.nn.UNetGate`), which multiplies all its
     channels, and its encoder :math:`E_m` a small convolutional net (:class:`skmm.nn.ImageEncoder`); all else
     is as there, the loss included, in which :math:`\bar g_m` is the mean over pixels. Any number of tables
-    and images goes together, and each may be missing in any sample; on tables alone it is that class.
+    and images goes together, and each may be missing in any sample; on tables alone it is that class, with
+    other defaults of ``lr`` and ``max_epochs``.
 
     Images are grey (n_samples, height, width) or have 1, 3 or 4 channels (n_samples, height, width,
     channels), other numbers of channels where ``ModalityDict`` is told ``kinds={name: "image"}``. They are of

@@ -10,7 +10,7 @@ class ImageEncoder(nn.Module):
 
     Channels grow to 16 and 32 while the size halves twice; the affine maps have 128 and ``width`` outputs.
     Feature maps larger than 16 x 16 are pooled to that, so that the number of parameters does not grow with
-    the images: two million at most.
+    the images: the first affine map has a million at most.
 
     Parameters
     ----------
