@@ -1,9 +1,10 @@
 """What the parts of a model are worth, as a plot."""
 
+import textwrap
+
 import pandas as pd
 from sklearn.base import clone
 
-from skmm.inspection._panels import short
 from skmm.model_selection import compare_estimators
 from skmm.model_selection._plotting import (
     COLORS,
@@ -26,10 +27,10 @@ def paired_differences(scores, full):
     keys = ["seed", "fold", "metric"]
     reference = scores.loc[scores["estimator"] == full, [*keys, "value"]]
     others = scores[scores["estimator"] != full]
-    pairs = others.merge(reference, on=keys, how="outer", suffixes=("", "_full"), indicator=True)
-    counts = others.groupby("estimator").size()
-    lone = pairs[pairs["_merge"] == "left_only"]
-    if len(lone) or (counts != len(reference)).any() or reference.duplicated(keys).any():
+    pairs = others.merge(reference, on=keys, suffixes=("", "_full"))
+    counts = pairs.groupby("estimator").size()
+    is_odd = len(pairs) != len(others) or (counts != len(reference)).any()
+    if is_odd or scores.duplicated(["estimator", *keys]).any():
         raise ValueError(
             f"Every model must have one score of each seed, fold and metric that {full!r} has. Score all of "
             "them in one call of compare_estimators."
@@ -252,8 +253,9 @@ class AblationDisplay:
             raise ValueError(f"An ablation needs models beside the full one. Got {names} alone.")
         names = [self.full_, *(name for name in names if name != self.full_)]
         self.differences_ = paired_differences(scores, self.full_).reset_index(drop=True)
-        labels = [short(name) for name in names]
-        width, height = rows_size(labels, 2 * len(metrics), 0.5)
+        labels = [_in_lines(name) for name in names]
+        n_lines = max(label.count("\n") for label in labels) + 1
+        width, height = rows_size(labels, 2 * len(metrics), max(0.5, 0.2 * n_lines))
         self.axes_ = new_axes(
             ax, 2 * len(metrics), type(self).__name__, size=(width + 2.0 * len(metrics), height), sharey=True
         )
@@ -272,7 +274,8 @@ class AblationDisplay:
             rows.append((scores.loc[scores["estimator"] == name, "value"].to_numpy(), *style))
             differences.append((own.loc[own["estimator"] == name, "difference"].to_numpy(), *style))
         dot_rows(left, rows, labels=labels)
-        left.axvline(mean_and_std(rows[0][0])[0], label=f"mean of {labels[0]}", **REFERENCE)
+        full = labels[0] if "\n" not in labels[0] else "the full model"
+        left.axvline(mean_and_std(rows[0][0])[0], label=f"mean of {full}", **REFERENCE)
         left.set_xlabel(score_label(metric, scores))
         legend_above(left, columns=1)
         # The full model has no difference to itself: its row is the line at 0.
@@ -290,6 +293,12 @@ class AblationDisplay:
                     va="center",
                     fontsize="small",
                 )
+
+
+def _in_lines(name):
+    """A name in short lines, at most four, as subsets of many modalities are long."""
+    lines = textwrap.wrap(str(name), 40) or [""]
+    return "\n".join(lines if len(lines) <= 4 else [*lines[:2], "…", lines[-1]])
 
 
 def _in_words(values):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skmm.containers import BagArray, as_modality_dict
-from skmm.inspection._maps import draw_maps, images_of, map_block
+from skmm.inspection._maps import draw_maps, map_block
 from skmm.inspection._models import seen_by_model
 from skmm.inspection._panels import figure_of, panel_blocks, plain_title, say, short
 from skmm.inspection._ranking import draw_ranking, ranking, ranking_block
@@ -12,6 +12,7 @@ from skmm.inspection._samples import chosen_modalities, present_rows, sample_tit
 from skmm.model_selection._plotting import COLORS, REFERENCE, tidy
 
 _EVEN = "attention (dashed: all alike)"
+_MULTIPLE = "attention, 1: all alike"
 _BAG_COLUMNS = 4
 _N_NUMBERED = 3  # instances of a bag whose numbers are written
 
@@ -28,31 +29,37 @@ def _kind(weights, kind, name):
     """What weights are of: what X says, or what their form tells."""
     if _is_bag(weights):
         return "bag"
-    if kind in {"table", "image"}:
-        return kind
     n_axes = np.ndim(weights)
+    if kind == "volume" and n_axes == 3:
+        return "image"  # of one slice, or summed
+    if kind in {"table", "image", "volume"}:
+        return kind
     if kind is None and n_axes in {2, 3}:
         return {2: "table", 3: "image"}[n_axes]
     raise ValueError(
         f"The weights of modality {name!r} have shape {np.shape(weights)}, which has no plot. Expected "
-        "(n_samples, n_tokens), (n_samples, rows, columns), or a list of arrays, one a sample. "
-        "Of a volume hand over one slice, as weights[:, 0]."
+        "(n_samples, n_tokens), (n_samples, rows, columns), or a list of arrays, one a sample; others, as "
+        "those of volumes, with an X that holds the modality."
     )
 
 
 def _averaged(weights, kind, name):
-    """Weights of tokens alone: the mean over layers, heads and queries, which come between."""
+    """Weights of tokens alone: the mean over layers, heads and queries, which come between.
+
+    Those of a volume are summed over its depth.
+    """
     if kind == "bag":
         arrays = [np.asarray(w, dtype=np.float64) for w in weights]
         return [array.sum(axis=tuple(range(1, array.ndim))) for array in arrays]
     weights = np.asarray(weights, dtype=np.float64)
-    n_axes = {"table": 2, "image": 3}[kind]
+    n_axes = {"table": 2, "image": 3, "volume": 4}[kind]
     if weights.ndim < n_axes:
         raise ValueError(
             f"The weights of modality {name!r}, {kind}s, must have at least {n_axes} axes. "
             f"Got shape {weights.shape}."
         )
-    return weights.mean(axis=tuple(range(1, weights.ndim - n_axes + 1)))
+    weights = weights.mean(axis=tuple(range(1, weights.ndim - n_axes + 1)))
+    return weights.sum(axis=1) if kind == "volume" else weights
 
 
 class AttentionDisplay:
@@ -60,10 +67,10 @@ class AttentionDisplay:
 
     Of a table, the tokens (groups of features, or features) with the highest mean weight over the samples
     that have it, with the standard deviation. Of images, maps of single samples over the brightness of the
-    image, as multiples of the weight that each patch would have if all had the same. Of bags, the weight of
-    each instance in single samples; the numbers are those of the three heaviest that count more than others
-    on average. A dashed line is the weight
-    where all tokens or instances count alike.
+    image, as multiples of the weight that each patch would have if all had the same; of volumes likewise, the
+    weights summed and the voxels averaged over the depth. Of bags, the weight of each instance in single
+    samples; the numbers are those of the three heaviest that count more than others on average. A dashed line
+    is the weight where all tokens or instances count alike.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 
@@ -71,9 +78,10 @@ class AttentionDisplay:
     ----------
     attention : dict of str -> DataFrame, ndarray, BagArray or list of ndarray
         Weights by modality, which sum to 1 in a sample: (n_samples, n_tokens) for tables, (n_samples, rows,
-        columns) of patches for images, one array a sample (n_instances,) for bags. Axes of layers, heads and
-        queries may come after the first, if X says the kinds; they are averaged over. Bags of images have
-        axes of patches after the instances; they are summed.
+        columns) of patches for images, with the depth before the rows for volumes, one array a sample
+        (n_instances,) for bags. Axes of layers, heads and queries may come after the first, if X says the
+        kinds; they are averaged over. Bags of images have axes of patches after the instances; they are
+        summed.
     X : mapping of str -> array, or ModalityDict, default=None
         The same samples: which of them have a modality, kinds, and images. Without it, samples with zeros
         throughout are taken to lack the modality.
@@ -90,9 +98,9 @@ class AttentionDisplay:
         Of each table drawn: "mean", "std" (ddof=1; NaN for one sample) and "n" of every token, the highest
         mean first.
     rows_ : dict of str -> ndarray of int
-        Of each modality of images or bags drawn: the rows of the samples shown.
+        Of each modality of images, volumes or bags drawn: the rows of the samples shown.
     axes_ : list of matplotlib Axes
-        Tables first, one panel each; then the modalities of images and bags, one panel a sample; with
+        Tables first, one panel each; then the other modalities, one panel a sample; with
         ``originals=True`` the images before their maps, with ``mean=True`` the mean map last.
     figure_ : matplotlib Figure
         What holds them.
@@ -212,7 +220,7 @@ class AttentionDisplay:
             Whether to show the images alone as well, above their maps.
         limits : tuple of float, default=None
             Lowest and highest value of the colours, as multiples of even attention; default: the range of the
-            maps shown.
+            maps shown, but at least 0.1 apart, so that flat maps look flat.
         alpha : float, default=0.6
             How much of a map covers its image, in (0, 1].
         ax : matplotlib Axes or array of them, default=None
@@ -253,9 +261,13 @@ class AttentionDisplay:
         self.rows_ = {name: samples_to_show(samples, present[name], labels) for name in others}
         blocks = [ranking_block(self.summary_.values(), n_tokens, 0)] if tables else []
         for name in others:
-            n = len(self.rows_[name])
+            rows = self.rows_[name]
             is_bag = kinds[name] == "bag"
-            blocks.append(_bag_block(n) if is_bag else map_block(n + mean, 1 + originals))
+            blocks.append(
+                _bag_block(len(rows))
+                if is_bag
+                else map_block(values[name], rows, mean=mean, originals=originals)
+            )
         panels = panel_blocks(ax, blocks, type(self).__name__)
         self.axes_ = [panel for block in panels for panel in block]
         self.figure_ = figure_of(self.axes_[0])
@@ -263,7 +275,7 @@ class AttentionDisplay:
             summary = self.summary_[name]
             draw_ranking(
                 panel, name, summary, n_tokens, 0, label=_EVEN,
-                what=None if self._token_names(name) is not None else "position of the token",
+                what=None if self._token_names(name) is not None else "tokens by position",
                 reference=1 / len(summary),
             )  # fmt: skip
         for name, block in zip(others, panels[bool(tables) :], strict=True):
@@ -273,14 +285,9 @@ class AttentionDisplay:
                 _draw_bags(block, name, [values[name][row] for row in rows], titles)
                 continue
             relative = values[name] * values[name][0].size
-            maps = list(relative[rows])
-            if mean:
-                maps.append(relative[present[name]].mean(axis=0) if len(rows) else None)
-                titles.append(f"mean of {present[name].sum()}")
-            shown = images_of(X, name, rows) + [None] * mean
             draw_maps(
-                block, name, maps, shown, titles, label="attention, 1 = all alike", originals=originals,
-                limits=limits, alpha=alpha, patch_size=self.patch_size,
+                block, name, relative, X, rows, titles, present=present[name], mean=mean, label=_MULTIPLE,
+                originals=originals, limits=limits, alpha=alpha, patch_size=self.patch_size,
             )  # fmt: skip
         return self
 
@@ -297,7 +304,7 @@ def _bag_block(n_bags):
     """Panels of bags, and their inches."""
     n_panels = max(n_bags, 1)
     columns = min(n_panels, _BAG_COLUMNS)
-    return n_panels, columns, 2.9 * columns + 0.4, 2.3 * -(-n_panels // columns) + 0.2
+    return [n_panels], columns, 2.9 * columns + 0.4, 2.3 * -(-n_panels // columns) + 0.2
 
 
 def _draw_bags(axes, name, bags, titles):
@@ -313,13 +320,15 @@ def _draw_bags(axes, name, bags, titles):
             places, weights, width=0.8 if len(weights) < 50 else 1.0,
             color=[COLORS[1] if place in heavy else COLORS[0] for place in places],
         )  # fmt: skip
-        for place in heavy:
+        near, up = 0.1 * len(weights), 2
+        for last, place in zip([-np.inf, *np.sort(heavy)], np.sort(heavy), strict=False):
+            up = 2 if place - last > near else up + 9  # numbers of neighbours stand in steps
             panel.annotate(
-                str(place), (place, weights[place]), xytext=(0, 2), textcoords="offset points", ha="center",
+                str(place), (place, weights[place]), xytext=(0, up), textcoords="offset points", ha="center",
                 fontsize="x-small",
             )  # fmt: skip
         panel.axhline(1 / len(weights), **REFERENCE)
-        panel.set_ylim(0, 1.15 * weights.max())
+        panel.set_ylim(0, 1.3 * weights.max())
         panel.set_xlim(-0.6, len(weights) - 0.4)
         panel.locator_params(axis="x", integer=True, nbins=6)
         plain_title(panel, title)

@@ -7,7 +7,7 @@ from skmm.inspection._models import seen_by_model
 from skmm.inspection._panels import figure_of, panel_blocks, plain_title, say
 from skmm.inspection._samples import chosen_modalities
 from skmm.metrics import confidence_errors
-from skmm.metrics._confidence import judged_samples
+from skmm.metrics._confidence import column, judged_samples
 from skmm.model_selection._plotting import COLORS, GREY, REFERENCE, tidy
 
 _COLUMNS = 3
@@ -225,7 +225,7 @@ class ModalityConfidenceDisplay:
         ]
         columns = 2 if len(names) == 4 else min(len(names), _COLUMNS)
         height = 3.7 * -(-len(names) // columns) + 0.5
-        blocks = [(len(names), columns, 3.5 * columns + 0.3, height)]
+        blocks = [([len(names)], columns, 3.5 * columns + 0.3, height)]
         self.axes_ = panel_blocks(ax, blocks, type(self).__name__)[0]
         self.figure_ = figure_of(self.axes_[0])
         self.reliability_ = {}
@@ -238,7 +238,7 @@ class ModalityConfidenceDisplay:
                     columns=["n", "confidence", "true_probability", "correct"], dtype=float
                 )
                 continue
-            correct = None if self.correct is None else np.asarray(self.correct[name])[mask]
+            correct = None if self.correct is None else column(self.correct, name, "correct", len(c))[mask]
             self.reliability_[name] = reliability(c[mask], p[mask], correct, n_bins, strategy)
             _draw(panel, c[mask], p[mask], self.reliability_[name], with_share=correct is not None)
             figures = self.errors_.loc[name]
@@ -274,6 +274,7 @@ def _draw(ax, c, p, table, *, with_share):
             c, p, gridsize=25, extent=(low, high, 0, 1), mincnt=1, bins="log", cmap="Greys", linewidths=0.1
         )
         cells.set_clim(0.5, 20 * cells.get_array().max())  # never so dark that the curves are lost
+        ax.scatter([], [], marker="h", s=40, color="#A0A0A0", label="samples, darker where there are more")
     else:
         ax.scatter(c, p, s=12, color=GREY, alpha=0.35, linewidths=0, label="sample")
     ax.plot([0, 1], [0, 1], label="confidence = truth", **REFERENCE)

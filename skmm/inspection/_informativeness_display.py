@@ -3,7 +3,7 @@
 import numpy as np
 
 from skmm.containers import as_modality_dict
-from skmm.inspection._maps import draw_maps, images_of, map_block
+from skmm.inspection._maps import draw_maps, map_block
 from skmm.inspection._models import seen_by_model
 from skmm.inspection._panels import figure_of, panel_blocks
 from skmm.inspection._ranking import draw_ranking, ranking, ranking_block
@@ -169,7 +169,8 @@ class FeatureInformativenessDisplay:
         originals : bool, default=False
             Whether to show the images alone as well, above their maps.
         limits : tuple of float, default=None
-            Lowest and highest value of the colours; default: the range of the maps shown.
+            Lowest and highest value of the colours; default: the range of the maps shown, but at least 0.1
+            apart, so that flat maps look flat.
         alpha : float, default=0.6
             How much of a map covers its image, in (0, 1].
         ax : matplotlib Axes or array of them, default=None
@@ -201,7 +202,9 @@ class FeatureInformativenessDisplay:
         self.summary_ = {name: ranking(values[name], present[name], self._names(X, name)) for name in tables}
         self.rows_ = {name: samples_to_show(samples, present[name], labels) for name in images}
         blocks = [ranking_block(self.summary_.values(), n_features, n_features)] if tables else []
-        blocks += [map_block(len(self.rows_[name]) + mean, 1 + originals) for name in images]
+        blocks += [
+            map_block(values[name], self.rows_[name], mean=mean, originals=originals) for name in images
+        ]
         panels = panel_blocks(ax, blocks, type(self).__name__)
         self.axes_ = [panel for block in panels for panel in block]
         self.figure_ = figure_of(self.axes_[0])
@@ -211,22 +214,10 @@ class FeatureInformativenessDisplay:
         for name, block in zip(images, panels[bool(tables) :], strict=True):
             rows = self.rows_[name]
             titles = [sample_title(X, row, labels) for row in rows]
-            maps = list(values[name][rows])
-            if mean:
-                maps.append(values[name][present[name]].mean(axis=0) if len(rows) else None)
-                titles.append(f"mean of {present[name].sum()}")
-            shown = images_of(X, name, rows) + [None] * mean
             draw_maps(
-                block,
-                name,
-                maps,
-                shown,
-                titles,
-                label=_LABEL,
-                originals=originals,
-                limits=limits,
-                alpha=alpha,
-            )
+                block, name, values[name], X, rows, titles, present=present[name], mean=mean, label=_LABEL,
+                originals=originals, limits=limits, alpha=alpha,
+            )  # fmt: skip
         return self
 
     def _names(self, X, name):
@@ -238,13 +229,13 @@ class FeatureInformativenessDisplay:
         return given[name] if name in given else None if X is None else X.feature_names[name]
 
     def _what(self, X, name):
-        """What the names at the left are, where they are not names."""
+        """What is at the left, where it is no names."""
         if self._names(X, name) is not None:
             return None
         return (
-            "position after the steps before the model\n(they do not tell feature names)"
+            "features by position:\nthe steps before tell no names"
             if name in self._unnamed
-            else "position of the feature"
+            else "features by position"
         )
 
 

@@ -10,8 +10,12 @@ from skmm.inspection._panels import plain_title, say, short
 
 _COLORS = "viridis"  # read alike with any colour vision, and in grey
 _DARKER, _BRIGHTER = -0.3, 1.4  # dim contrast: under a map, black and white would change its colours
+_CONTRAST = 0.1  # range of the colours, at least
 _SIDE = 800  # pixels a side that are drawn: a panel has no more
 _WIDEST = 13.8  # inches of a row of maps
+_BAR = 1.3  # inches for the colour bar and its labels
+_COLUMNS = 10  # maps of a row
+_LETTERS = 22  # of the name beside a colour bar
 
 
 class Picture(NamedTuple):
@@ -48,24 +52,25 @@ def grey(image):
 
 
 def images_of(X, name, rows):
-    """Pictures of some samples, or None for each where X holds no images."""
-    if X is None or X.kinds[name] != "image":
+    """Pictures of some samples, or None for each where X holds none; of a volume the mean over its depth."""
+    if X is None or X.kinds[name] not in {"image", "volume"}:
         return [None] * len(rows)
     values = read_rows(X[name], np.asarray(rows, dtype=np.intp))
+    if X.kinds[name] == "volume":
+        values = [np.mean(value, axis=0) for value in values]
     return [Picture(displayable(thinned(value)), *value.shape[:2]) for value in values]
 
 
 def map_limits(maps, limits=None):
     """Lowest and highest colour of maps that are to be compared."""
     if limits is not None:
-        low, high = limits
-        if not low < high:
+        if np.shape(limits) != (2,) or not limits[0] < limits[1]:
             raise ValueError(f"limits must be two numbers, the lower one first. Got {limits!r} instead.")
+        low, high = limits
         return float(low), float(high)
     low, high = min(float(m.min()) for m in maps), max(float(m.max()) for m in maps)
-    if low == high:  # no contrast to show
-        low, high = low - 0.01, high + 0.01
-    return low, high
+    wider = max(0.0, _CONTRAST - (high - low)) / 2  # else chance is drawn in all colours where maps are flat
+    return low - wider, high + wider
 
 
 def _extent(height, width):
@@ -100,23 +105,37 @@ def map_bar(axes, limits, label):
     colors = import_optional("matplotlib.colors", extra="explain")
     cm = import_optional("matplotlib.cm", extra="explain")
     scale = cm.ScalarMappable(colors.Normalize(*limits), cmap=_COLORS)
-    axes[0].figure.colorbar(scale, ax=axes, label=label, fraction=0.05, pad=0.02)
+    bar = axes[0].figure.colorbar(scale, ax=axes, fraction=0.05, pad=0.02)
+    bar.set_label(label, fontsize="small")
+    bar.ax.yaxis.label.set_parse_math(False)
+    bar.ax.tick_params(labelsize="small")
 
 
-def map_block(n_maps, n_rows):
-    """Panels of maps, and their inches."""
-    n_columns = max(n_maps, 1)
-    side = min(1.75, _WIDEST / n_columns)
-    return n_rows * n_columns, n_columns, 1.2 + side * n_columns, 0.4 + (side + 0.05) * n_rows
+def map_block(values, rows, *, mean, originals):
+    """Panels of maps, the images alone before them, and their inches."""
+    n_maps = max(len(rows) + mean, 1)
+    n_columns = min(n_maps, _COLUMNS)
+    width = min(1.75, _WIDEST / n_columns)
+    height = width * np.clip(values.shape[1] / values.shape[2], 0.6, 2) + 0.3  # with a title
+    parts = [n_maps] * (1 + originals)
+    n_rows = len(parts) * -(-n_maps // n_columns)
+    return parts, n_columns, _BAR + width * n_columns, max(1.9, 0.2 + height * n_rows)
 
 
-def draw_maps(axes, name, maps, images, titles, *, label, originals, limits, alpha, patch_size=None):
-    """Maps of samples over their images, in one scale."""
-    if not maps or maps[0] is None:
+def draw_maps(
+    axes, name, values, X, rows, titles, *, present, mean, label, originals, limits, alpha, patch_size=None
+):
+    """Maps of some samples over their images, and the mean of those present, in one scale."""
+    if not len(rows):
         say(axes[0], f"{short(name)}: no sample has it")
         for panel in axes[1:]:
             panel.set_axis_off()
         return
+    maps, images = list(values[rows]), images_of(X, name, rows)
+    if mean:
+        maps.append(values[present].mean(axis=0))
+        images.append(None)
+        titles = [*titles, f"mean of {present.sum()}"]
     limits = map_limits(maps, limits)
     heats = axes[len(maps) :] if originals else axes
     for panel, heat, image in zip(heats, maps, images, strict=True):
@@ -126,5 +145,5 @@ def draw_maps(axes, name, maps, images, titles, *, label, originals, limits, alp
             panel.set_axis_off()
         elif originals:
             draw_image(panel, image)
-        plain_title(heat if originals and image is None else panel, title)
-    map_bar(axes, limits, f"{label} ({short(name)})")
+        plain_title(heat if originals and image is None else panel, title, beside=_BAR)
+    map_bar(axes, limits, f"{label}\n({short(name, _LETTERS)})")

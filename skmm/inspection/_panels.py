@@ -1,15 +1,26 @@
 """What the displays of this folder share: panels in rows, names of features, heat maps over images."""
 
+import numpy as np
+
 from skmm._optional import import_optional
 from skmm.model_selection._plotting import new_axes
 
 _WIDEST = 40  # letters of a name that are shown
+_LETTERS = {"medium": 11.5, "small": 14.5}  # letters of a size that go on an inch
 
 
-def short(name):
+def short(name, widest=_WIDEST):
     """A name of bearable length: its middle left out."""
-    name = str(name)
-    return name if len(name) <= _WIDEST else f"{name[: _WIDEST - 16]}…{name[-15:]}"
+    name, end = str(name), widest * 3 // 8
+    return name if len(name) <= widest else f"{name[: widest - end - 1]}…{name[-end:]}"
+
+
+def _room(ax, size, beside):
+    """Letters that fit above an Axes without reaching its neighbour's, or what is beside all of them."""
+    place = ax.get_subplotspec()
+    part = 1 if place is None else place.get_gridspec().ncols
+    inches = (ax.figure.bbox.width / figure_of(ax).dpi - beside) / part
+    return max(8, min(_WIDEST, int(inches * _LETTERS[size])))
 
 
 def name_rows(ax, positions, names):
@@ -19,11 +30,11 @@ def name_rows(ax, positions, names):
         label.set_parse_math(False)
 
 
-def plain_title(ax, text, below=None):
-    """A title in which a dollar sign starts no formula; perhaps with a line below it."""
-    size = "medium" if below is None else "small"
-    lines = [short(text)] if below is None else [short(text), below]
-    ax.set_title("\n".join(lines), fontsize=size).set_parse_math(False)
+def plain_title(ax, text, below=None, beside=0.0):
+    """A title without formulas, as wide as there is room but for inches beside; perhaps with text below."""
+    size = "small" if below or beside else "medium"
+    text = short(text, _room(ax, size, beside))
+    ax.set_title(text if not below else f"{text}\n{below}", fontsize=size).set_parse_math(False)
 
 
 def say(ax, text):
@@ -45,8 +56,8 @@ def panel_blocks(ax, blocks, who):
     ----------
     ax : matplotlib Axes, array of them or None
         The caller's.
-    blocks : list of (n_panels, n_columns, width, height)
-        Panels of each block, and its inches.
+    blocks : list of (parts, n_columns, width, height)
+        Numbers of panels of each block, in parts that start a row of their own, and its inches.
     who : str
         The display, for messages.
 
@@ -56,20 +67,21 @@ def panel_blocks(ax, blocks, who):
         One list a block, row after row.
     """
     if ax is not None:
-        flat = iter(new_axes(ax, sum(block[0] for block in blocks), who, size=None))
-        return [[next(flat) for _ in range(n_panels)] for n_panels, _, _, _ in blocks]
+        flat = iter(new_axes(ax, sum(sum(block[0]) for block in blocks), who, size=None))
+        return [[next(flat) for _ in range(sum(parts))] for parts, _, _, _ in blocks]
     pyplot = import_optional("matplotlib.pyplot", extra="explain", who=who)
     width, heights = max(block[2] for block in blocks), [block[3] for block in blocks]
     figure = pyplot.figure(figsize=(width, sum(heights)), layout="constrained")
-    parts = figure.subfigures(len(blocks), 1, height_ratios=heights, squeeze=False)[:, 0]
+    places = figure.subfigures(len(blocks), 1, height_ratios=heights, squeeze=False)[:, 0]
     panels = []
-    for part, (n_panels, n_columns, own_width, _) in zip(parts, blocks, strict=True):
-        filled = max(
-            n_columns, int(width * n_columns / own_width)
-        )  # panels of a narrow block keep their size
-        grid = part.subplots(-(-n_panels // n_columns), filled, squeeze=False)
-        own = list(grid[:, :n_columns].ravel())
-        for spare in [*grid[:, n_columns:].ravel(), *own[n_panels:]]:
+    for place, (parts, n_columns, own_width, _) in zip(places, blocks, strict=True):
+        n_rows = [-(-n_panels // n_columns) for n_panels in parts]
+        filled = max(n_columns, int(width * n_columns / own_width))  # those of a narrow block keep their size
+        grid = place.subplots(sum(n_rows), filled, squeeze=False)
+        own = []
+        for n_panels, rows in zip(parts, np.split(grid, np.cumsum(n_rows)[:-1]), strict=True):
+            own += list(rows[:, :n_columns].ravel()[:n_panels])
+        for spare in set(grid.ravel()).difference(own):
             spare.remove()
-        panels.append(own[:n_panels])
+        panels.append(own)
     return panels

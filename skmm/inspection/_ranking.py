@@ -43,7 +43,7 @@ def ranking_block(summaries, n_highest, n_lowest):
     widest = max(len(short(name)) for parts in shown for part in parts for name in part.index)
     columns = min(len(shown), _COLUMNS)
     height = (1.2 + 0.22 * n_rows) * -(-len(shown) // columns)
-    return len(shown), columns, (3.2 + 0.08 * widest) * columns, height
+    return [len(shown)], columns, (3.2 + 0.08 * widest) * columns, height
 
 
 def draw_ranking(ax, title, summary, n_highest, n_lowest, *, label, what=None, reference=None):
@@ -62,12 +62,12 @@ def draw_ranking(ax, title, summary, n_highest, n_lowest, *, label, what=None, r
     label : str
         What is on the horizontal axis.
     what : str, default=None
-        What is at the left, where these are no names.
+        What is at the left, where it is no names.
     reference : float, default=None
         Where to draw a dashed line.
     """
     n_samples = int(summary["n"].iloc[0])
-    plain_title(ax, title)
+    plain_title(ax, title, below=what)
     if not n_samples:
         say(ax, "no sample has it")
         return
@@ -86,8 +86,6 @@ def draw_ranking(ax, title, summary, n_highest, n_lowest, *, label, what=None, r
     ax.set_ylim(max(places[-1], n_highest if n_left_out else 0) + 0.6, -0.6)
     ax.set_xlim(left=max(ax.get_xlim()[0], 0))  # nothing is below 0 but the end of a bar
     ax.locator_params(axis="x", nbins=5)
-    if what is not None:
-        ax.set_ylabel(what)
     spread = f"mean ± std of {n_samples} samples" if n_samples > 1 else "of 1 sample"
     ax.set_xlabel(f"{label}\n{spread}")
     tidy(ax)

@@ -18,7 +18,7 @@ def _check_same_index(first, second):
         )
 
 
-def _column(values, name, what, n_samples):
+def column(values, name, what, n_samples):
     """One modality's values as floats."""
     try:
         column = np.asarray(values[name], dtype=np.float64)
@@ -48,13 +48,13 @@ def judged_samples(confidence, true_probability, present=None):
     n_samples = len(np.asarray(confidence[names[0]]))
     found = {}
     for name in names:
-        c = _column(confidence, name, "confidence", n_samples)
-        p = _column(true_probability, name, "true_probability", n_samples)
+        c = column(confidence, name, "confidence", n_samples)
+        p = column(true_probability, name, "true_probability", n_samples)
         mask = ~np.isnan(c) & ~np.isnan(p)
         if hasattr(present, "is_present"):
             mask &= present.is_present(name)
         elif present is not None:
-            mask &= _column(present, name, "present", n_samples) != 0
+            mask &= column(present, name, "present", n_samples) != 0
         outside = np.flatnonzero(mask & ((p < 0) | (p > 1) | ~np.isfinite(c)))
         if len(outside):
             raise ValueError(
@@ -86,7 +86,7 @@ def _figures(c, p):
     }
 
 
-def confidence_errors(confidence, true_probability, *, present=None):
+def confidence_errors(confidence, true_probability, *, present=None, groups=None):
     r"""Errors of estimated confidences, by modality.
 
     With the confidence :math:`c_i` in a modality and the probability :math:`p_i` that the modality alone
@@ -101,15 +101,18 @@ def confidence_errors(confidence, true_probability, *, present=None):
         :math:`p_i` in [0, 1] by modality; NaN where missing.
     present : ModalityDict, DataFrame or dict of str -> array of bool of shape (n_samples,), default=None
         Which samples have a modality; hand over X. None: all that are not NaN.
+    groups : array-like of shape (n_samples,), default=None
+        Group of each sample, such as its donor, for figures of each group by itself.
 
     Returns
     -------
     DataFrame
-        A row a modality. "n" samples; "mse", "rmse" and "mae"; "std" (ddof=1), "max" and "min" of
-        :math:`e_i`; "r2", the share of the variance of p that c explains, negative where c is worse than the
-        mean of p; "mape", the mean of :math:`e_i / p_i` (1 is 100 %), huge where some :math:`p_i` is near 0;
-        and "beyond_10" to "beyond_100", the share of samples with :math:`e_i > k p_i` for k = 10 % to 100 %.
-        NaN where no sample has the modality.
+        A row a modality, or with ``groups`` a modality and group. "n" samples; "mse", "rmse" and "mae"; "std"
+        (ddof=1), "max" and "min" of :math:`e_i`; "r2", the share of the variance of p that c explains,
+        negative where c is worse than the mean of p; "mape", the mean of :math:`e_i / p_i` (1 is 100 %), huge
+        where some :math:`p_i` is near 0; and "beyond_10" to "beyond_100", the share of samples with
+        :math:`e_i > k p_i` for k = 10 % to 100 %.
+        NaN where no sample (of the group) has the modality.
 
     Raises
     ------
@@ -127,8 +130,32 @@ def confidence_errors(confidence, true_probability, *, present=None):
              n    mae   max  beyond_30
     rna      3  0.250  0.50   0.333333
     protein  2  0.125  0.25   0.500000
+
+    The spread over donors:
+
+    >>> errors = confidence_errors(
+    ...     {"rna": [0.5, 0.75, 0.5]}, {"rna": [1.0, 1.0, 0.5]}, groups=["donor 1", "donor 2", "donor 2"]
+    ... )
+    >>> errors.groupby(level="modality")["mae"].agg(["mean", "std", "min", "max"])
+                mean       std    min  max
+    modality
+    rna       0.3125  0.265165  0.125  0.5
     """
     judged = judged_samples(confidence, true_probability, present)
-    return pd.DataFrame.from_dict(
-        {name: _figures(c[mask], p[mask]) for name, (c, p, mask) in judged.items()}, orient="index"
-    )
+    if groups is None:
+        return pd.DataFrame.from_dict(
+            {name: _figures(c[mask], p[mask]) for name, (c, p, mask) in judged.items()}, orient="index"
+        )
+    groups = np.asarray(groups)
+    n_samples = len(next(iter(judged.values()))[0])
+    if groups.shape != (n_samples,):
+        raise ValueError(
+            f"groups must have one value for each of {n_samples} samples. Got shape {groups.shape} instead."
+        )
+    rows = {
+        (name, group): _figures(c[mask & (groups == group)], p[mask & (groups == group)])
+        for name, (c, p, mask) in judged.items()
+        for group in pd.unique(groups)
+    }
+    index = pd.MultiIndex.from_tuples(rows, names=["modality", "group"])
+    return pd.DataFrame(list(rows.values()), index=index)

@@ -88,6 +88,8 @@ def dot_rows(ax, rows, *, labels):
             markeredgecolor="white",
         )  # fmt: skip
     ax.set_yticks(range(len(labels)), labels=labels)
+    for label in ax.get_yticklabels():
+        label.set_parse_math(False)  # a dollar sign starts no formula
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.locator_params(axis="x", nbins=6)  # more labels of three decimals touch one another
     tidy(ax)
@@ -95,7 +97,7 @@ def dot_rows(ax, rows, *, labels):
 
 def rows_size(labels, n_panels, height):
     """Inches of a figure of dot rows: the names at the left take nothing from the panels."""
-    widest = max(len(label) for label in labels)
+    widest = max(len(line) for label in labels for line in label.split("\n"))
     return (max(3.0, 1.0 + 0.09 * widest) + 3.4 * n_panels, 1.3 + height * len(labels))
 
 

@@ -1,5 +1,7 @@
 """Ablation: scores, and differences to the full model that are paired by fold and seed."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -152,6 +154,24 @@ def test_default_variants_are_those_of_the_paper():
         variants_of(LogisticRegression(), None)
 
 
+def test_long_names_stay_apart(scores):
+    """Names of subsets of many modalities are broken into lines, and none is cut to what another is."""
+    parts = [f"modality with a long name {i}" for i in range(4)]
+    names = [" + ".join(parts), " + ".join(parts[:3]), " + ".join([*parts[:2], parts[3]])]
+    renamed = scores.assign(
+        estimator=scores["estimator"].map(dict(zip(scores["estimator"].unique(), names, strict=True)))
+    )
+
+    display = AblationDisplay.from_frame(renamed)
+
+    display.figure_.canvas.draw()
+    labels = display.axes_[0].get_yticklabels()
+    assert [label.get_text().replace("\n", " ") for label in labels] == names
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(not a.overlaps(b) for a, b in pairwise(boxes))
+    assert all(box.x0 >= 0 for box in boxes)
+
+
 def test_panels_of_the_caller(scores):
     """Two Axes a metric of the caller's are used; another number is refused."""
     figure, ax = plt.subplots(1, 2)
@@ -167,7 +187,11 @@ def test_panels_of_the_caller(scores):
 def test_scores_that_cannot_be_paired_are_refused(scores):
     """A fold too few, a score twice, an unknown or lonely full model are errors that say so."""
     last = scores.index[-1]
-    for wrong in (scores.drop(last), scores.drop(scores.index[0]), pd.concat([scores, scores.iloc[:1]])):
+    first, other = scores["fold"] == 0, scores["estimator"] == "neither"
+    instead = pd.concat([scores[~other | (scores["fold"] != 1)], scores[other & first]])  # fold 0 for fold 1
+    for wrong in (
+        scores.drop(last), scores.drop(scores.index[0]), pd.concat([scores, scores.iloc[:1]]), instead,
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="one score of each seed, fold and metric that 'full' has"):
             AblationDisplay.from_frame(wrong)
     with pytest.raises(ValueError, match=r"full must be one of \['full', 'no gates', 'neither'\]. Got 'all'"):

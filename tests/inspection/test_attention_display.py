@@ -69,6 +69,27 @@ def test_patches_lie_where_they_are_in_the_image(looked, drawn):
     assert display.axes_[3].get_title() == "mean of 3"
 
 
+def test_volumes_are_summed_over_their_depth(drawn):
+    """Of a volume the map is the sum over the depth, over the mean of the slices; one slice is a map, too."""
+    rng = np.random.default_rng(0)
+    volumes = rng.uniform(size=(3, 4, 6, 8, 1))
+    weights = rng.dirichlet(np.ones(24), 3).reshape(3, 2, 3, 4)
+    X = {"ct": volumes}
+
+    display = AttentionDisplay.from_predictions({"ct": weights}, X, samples=2, patch_size=2)
+    layered = np.stack([2 * weights, 0 * weights], axis=1)
+    heads = AttentionDisplay.from_predictions({"ct": layered}, X, samples=2, patch_size=2)
+    single = AttentionDisplay.from_predictions({"ct": weights[:, 1]}, X, samples=2, patch_size=2)
+
+    for row in range(2):
+        expected = 12 * weights[row].sum(axis=0)
+        np.testing.assert_allclose(drawn.map(display.axes_[row]), expected)
+        np.testing.assert_allclose(drawn.map(heads.axes_[row]), expected)
+        np.testing.assert_allclose(drawn.map(single.axes_[row]), 12 * weights[row, 1])
+        under = np.asarray(display.axes_[row].images[0].get_array())
+        np.testing.assert_allclose(under, volumes[row].mean(axis=0)[..., 0])
+
+
 def test_instances_of_single_bags(looked):
     """A panel a sample with a bag: a bar an instance, numbers on the heaviest, a line where all are alike."""
     attention, X = looked
@@ -117,7 +138,7 @@ def test_an_estimator_is_asked(mixed, known, drawn):
 
     assert set(drawn.labels(display.axes_[1])) == {"first", "second"}
     assert drawn.labels(display.axes_[0])[0] == str(np.argmax(X["rna"][X.is_present("rna")].mean(axis=0)))
-    assert display.axes_[0].get_ylabel() == "position of the token"
+    assert display.axes_[0].get_title() == "rna\ntokens by position"
     np.testing.assert_allclose(drawn.map(display.axes_[2]), 24 * X["scan"][4])
     with pytest.raises(
         ValueError, match="the method attention_weights, as HEALNetClassifier or MCATClassifier"
@@ -153,6 +174,6 @@ def test_wrong_arguments_are_refused(looked):
         with pytest.raises(ValueError, match=message):
             AttentionDisplay.from_predictions(weights, X, **options)
     with pytest.raises(
-        ValueError, match=r"shape \(4, 2, 2, 2\), which has no plot.* Of a volume hand over one"
+        ValueError, match=r"shape \(4, 2, 2, 2\), which has no plot.* with an X that holds the modality"
     ):
         AttentionDisplay.from_predictions({"ct": np.ones((4, 2, 2, 2))})

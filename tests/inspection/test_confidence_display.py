@@ -156,6 +156,15 @@ def test_wrong_arguments_are_refused(judged, known, mixed):
     ]:
         with pytest.raises(ValueError, match=message):
             ModalityConfidenceDisplay.from_predictions(confidence, truth, **options)
+    for correct, message in [
+        ({"protein": truth["rna"] > 0.5}, "correct must be a DataFrame or dict .* None for 'rna'"),
+        (
+            {name: [True] for name in truth},
+            "correct of modality 'protein' must have one value for each",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            ModalityConfidenceDisplay.from_predictions(confidence, truth, correct=correct)
     with pytest.raises(ValueError, match="the method modality_confidence, as MMDynamicsClassifier or"):
         ModalityConfidenceDisplay.from_estimator(LogisticRegression(), X, y)
     with pytest.raises(NotFittedError):

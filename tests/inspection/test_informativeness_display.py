@@ -64,7 +64,7 @@ def test_missing_samples_change_nothing(mixed, known, drawn):
     np.testing.assert_allclose(drawn.means(with_x.axes_[0]), drawn.means(without_x.axes_[0]))
     assert (with_x.summary_["rna"]["n"] == 4).all()
     assert (without_x.summary_["rna"]["n"] == 4).all()
-    assert without_x.axes_[0].get_ylabel() == "position of the feature"
+    assert without_x.axes_[0].get_title() == "rna\nfeatures by position"
 
 
 def test_maps_lie_over_their_images(mixed, known, drawn):
@@ -87,7 +87,7 @@ def test_maps_lie_over_their_images(mixed, known, drawn):
     shown = X["scan"][rows]
     assert {axes.images[-1].get_clim() for axes in display.axes_} == {(shown.min(), shown.max())}
     bar = next(axes for axes in display.figure_.get_axes() if axes not in display.axes_)
-    assert bar.get_ylabel() == "informativeness (scan)"
+    assert bar.get_ylabel() == "informativeness\n(scan)"
 
 
 def test_samples_limits_and_originals_are_as_asked(mixed, known, drawn):
@@ -141,6 +141,52 @@ def test_large_images_are_thinned_out(drawn):
     assert over.get_ylim() == (99.5, -0.5)
 
 
+def texts_collide(axes):
+    """Whether titles of panels overlap one another, or leave the figure."""
+    figure = axes[0].figure
+    figure = getattr(figure, "figure", None) or figure
+    figure.canvas.draw()
+    texts = [panel.title for panel in axes if panel.get_title()]
+    texts += [panel.yaxis.label for panel in figure.get_axes() if panel not in axes]
+    boxes = [text.get_window_extent() for text in texts]
+    apart = all(not a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    inside = all(b.x0 >= 0 and b.y0 >= 0 and b.x1 <= figure.bbox.x1 and b.y1 <= figure.bbox.y1 for b in boxes)
+    return not (apart and inside)
+
+
+@pytest.mark.parametrize("depth", [0, 0.002])
+def test_flat_maps_look_flat(depth):
+    """Colours span 0.1 at least: of maps that hardly vary the small differences are no picture."""
+    maps = 0.3 + depth * np.random.default_rng(0).uniform(size=(2, 8, 8))
+
+    display = FeatureInformativenessDisplay.from_predictions({"scan": maps})
+
+    for axes in display.axes_:
+        low, high = axes.images[-1].get_clim()
+        assert high - low == pytest.approx(0.1)
+        assert (low + high) / 2 == pytest.approx((maps.min() + maps.max()) / 2)
+
+
+@pytest.mark.parametrize("n_samples", [1, 13])
+@pytest.mark.parametrize("shape", [(8, 24), (24, 8)])
+@pytest.mark.parametrize("originals", [False, True])
+def test_maps_of_many_samples_take_rows(n_samples, shape, originals, drawn):
+    """No more than ten maps share a row, titles keep apart, and the label of the bar is whole."""
+    maps = np.random.default_rng(0).uniform(size=(n_samples, *shape))
+    ids = [f"erythroid progenitor of patient {i}" for i in range(n_samples)]
+
+    display = FeatureInformativenessDisplay.from_predictions(
+        {"bone-marrow microscopy": maps}, {"bone-marrow microscopy": maps}, ids, samples=n_samples,
+        originals=originals,
+    )  # fmt: skip
+
+    assert not texts_collide(display.axes_)
+    starts = [axes.get_subplotspec().colspan.start for axes in display.axes_]
+    assert starts == [i % 10 for i in range(n_samples)] * (1 + originals)
+    for axes, row in zip(display.axes_[-n_samples:], display.rows_["bone-marrow microscopy"], strict=True):
+        np.testing.assert_allclose(drawn.map(axes), maps[row])
+
+
 @pytest.mark.parametrize("n_samples", [1, 6])
 def test_a_modality_that_no_sample_has_says_so(mixed, known, n_samples):
     """Nothing is drawn for it, and the others are drawn as ever."""
@@ -181,9 +227,9 @@ def test_a_pipeline_keeps_the_names_that_its_steps_tell(mixed, known, drawn):
     unnamed = FeatureInformativenessDisplay.from_estimator(make_pipeline(lose, known).fit(X, y), X)
 
     assert set(drawn.labels(named.axes_[0])) == set(X.feature_names["rna"])
-    assert named.axes_[0].get_ylabel() == ""
+    assert named.axes_[0].get_title() == "rna"
     assert drawn.labels(unnamed.axes_[0])[0] == str(np.argmin(X["rna"][X.is_present("rna")].mean(axis=0)))
-    assert "they do not tell feature names" in unnamed.axes_[0].get_ylabel()
+    assert unnamed.axes_[0].get_title() == "rna\nfeatures by position:\nthe steps before tell no names"
     assert set(drawn.labels(unnamed.axes_[1])) == {"age", "$dose$"}
     given = FeatureInformativenessDisplay.from_estimator(
         make_pipeline(lose, known).fit(X, y), X, feature_names={"rna": list("abcde")}
@@ -245,6 +291,7 @@ def test_labels_are_within_the_figure(drawn):
         ({"samples": [7]}, r"samples must be rows of the 6 samples. Got \[7\]"),
         ({"samples": [0, 1]}, r"Rows \[0\] of samples lack the modality"),
         ({"limits": (1, 0)}, "limits must be two numbers, the lower one first"),
+        ({"limits": 3}, "limits must be two numbers, the lower one first. Got 3"),
         ({"y": ["a"]}, "y must have a label for each of 6 samples. Got 1"),
         ({"feature_names": {"rna": ["a"]}}, "a name for each of 5 features. Got 1"),
         ({"feature_names": {"mri": ["a"]}}, r"feature_names must be of .* Got \['mri'\]"),

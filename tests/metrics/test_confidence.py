@@ -72,6 +72,25 @@ def test_missing_samples_count_nothing(judged, how):
     assert errors.loc["protein", "n"] == 50
 
 
+def test_groups_are_judged_one_by_one(judged):
+    """The figures of a group are those of its samples alone; what a group lacks is NaN."""
+    confidence, truth = judged
+    donors = np.array(["b", "a", "c"])[np.arange(50) % 3]
+    here = {"rna": donors != "a", "protein": np.ones(50, dtype=bool)}
+
+    errors = confidence_errors(confidence, truth, present=here, groups=donors)
+
+    assert errors.index.names == ["modality", "group"]
+    for donor in "bc":
+        alone = confidence_errors(confidence[donors == donor], truth[donors == donor])
+        for name in ("rna", "protein"):
+            assert errors.loc[(name, donor)].to_dict() == pytest.approx(alone.loc[name].to_dict())
+    assert errors.loc[("rna", "a"), "n"] == 0
+    assert errors.loc[("rna", "a")].drop("n").isna().all()
+    with pytest.raises(ValueError, match="groups must have one value for each of 50 samples. Got shape"):
+        confidence_errors(confidence, truth, groups=donors[:2])
+
+
 def test_few_samples_have_the_figures_that_are_defined():
     """One sample has no deviation and no R2; none has no figure at all."""
     errors = confidence_errors({"a": [0.5, np.nan], "b": [np.nan, np.nan]}, {"a": [0.25, 1], "b": [0.5, 0.5]})
