@@ -19,11 +19,15 @@ TOKEN_RULES = {
 }
 
 
-def _equal_chunks(n_groups, n_features):
-    """Consecutive columns in groups of equal sizes up to one, by name."""
+def _equal_chunks(n_groups, n_features, feature_names):
+    """Consecutive columns in groups of equal sizes up to one, named after the first and last."""
     chunks = np.array_split(np.arange(n_features), min(n_groups, n_features))
+    if feature_names is not None and len(set(feature_names)) == n_features:
+        names, alone, several = feature_names, "{}", "{} to {}"
+    else:
+        names, alone, several = range(n_features), "column {}", "columns {} to {}"
     return {
-        f"columns {chunk[0]} to {chunk[-1]}" if len(chunk) > 1 else f"column {chunk[0]}": chunk
+        (several if len(chunk) > 1 else alone).format(names[chunk[0]], names[chunk[-1]]): chunk
         for chunk in chunks
     }
 
@@ -94,7 +98,7 @@ def column_groups(feature_groups, name, n_features, feature_names=None):
                 f"feature_groups[{name!r}] must be {COUNT} or a dict {{name: columns}}. "
                 f"Got {wanted!r} instead."
             )
-        return _equal_chunks(wanted, n_features)
+        return _equal_chunks(wanted, n_features, feature_names)
     if not wanted:
         raise ValueError(f"feature_groups[{name!r}] has no groups: leave the modality out, or name some.")
     names = [str(group) for group in wanted]

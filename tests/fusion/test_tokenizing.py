@@ -37,6 +37,13 @@ def test_equal_groups_hold_every_column_once():
     assert list(column_groups(9, "rna", 2)) == ["column 0", "column 1"]
 
 
+def test_equal_groups_are_named_after_their_columns():
+    """Where columns have names of their own, groups are called after the first and last of them."""
+    assert list(column_groups(3, "rna", 4, GENES)) == ["tp53 to kras", "egfr", "myc"]
+    assert list(column_groups(4, "rna", 4, GENES)) == GENES.tolist()
+    assert list(column_groups(1, "rna", 2, ["a", "a"])) == ["columns 0 to 1"]
+
+
 def test_named_groups_by_name_and_position():
     """Groups hold columns by name or by position, in their order; a column may be in several."""
     groups = column_groups({"rna": {"a": ["myc", 0], "b": GENES[:1], "c": "egfr"}}, "rna", 4, GENES)
