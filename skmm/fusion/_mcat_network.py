@@ -293,8 +293,6 @@ class MCATModule(nn.Module):
             if attention == "mean":
                 seen[name] = _or_zero((pooled[:, None] @ weights).squeeze(1), name, here)
             elif attention == "full":
-                if here is not None:  # every token has the weights of the one that stands for the query
-                    weights = torch.where(here[self.query][:, None, None], weights, weights[:, :1])
                 seen[name] = _or_zero(weights.expand(-1, query.shape[1], -1), name, here)
         fused = self.fuse(query_vector, others)  # (batch, width)
         return FusionOutput(self.classifier(fused), informativeness=seen, fused=fused)
@@ -305,7 +303,10 @@ class MCATModule(nn.Module):
         return {name: embed.axes for name, embed in embeddings}
 
     def _query_tokens(self, x, here):
-        """Tokens of the query and their mask; where it is missing, one token that stands for it."""
+        """Tokens of the query and their mask; where it is missing, all are the one that stands for it.
+
+        The mask leaves one of them, so that it counts once.
+        """
         tokens, mask = self.embed_query(x)
         if here is None:
             return tokens, mask
