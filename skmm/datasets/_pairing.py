@@ -143,7 +143,7 @@ def draw_within_class(wanted, item_class, groups, units, *, item_classes, replac
     names, group = np.unique(groups, return_inverse=True)
     need = _count(group, wanted, (len(names), len(item_classes)))
     counts = _count(units, item_class, (units.max() + 1, len(item_classes)))
-    owner = np.where(item_class < 0, -1, _divide(counts, need, rng)[units])
+    owner = _divide(counts, need, rng)[units]
     supply = _count(owner, item_class, need.shape)
     _check_supply(supply, need, item_classes, names.tolist(), replace=replace)
     rows = np.full(len(wanted), -1)

@@ -142,6 +142,15 @@ def test_items_of_one_patient_go_to_one_group():
     assert min(map(len, seen)) >= 3
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_rare_classes_are_divided_first(seed):
+    """The only patient who has items of a class goes to the group that needs it."""
+    y, groups = list("ABBB") + list("BB"), ["p"] * 4 + ["q"] * 2
+    options = {"groups": groups, "items_groups": ["ann", "ann", "bob"], "replace": True}
+
+    assert drawn(y, list("ABB"), random_state=seed, **options).tolist() == [0, 1, 1, 1, 2, 2]
+
+
 def test_the_draw_depends_on_the_seed_alone():
     """The same seed draws the same items, another one others, and NumPy's own state stays."""
     y, items_y = np.zeros(20), np.zeros(40)
