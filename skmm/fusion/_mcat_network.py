@@ -305,7 +305,7 @@ class MCATModule(nn.Module):
     def _query_tokens(self, x, here):
         """Tokens of the query and their mask; where it is missing, all are the one that stands for it.
 
-        The mask leaves one of them, so that it counts once.
+        The mask leaves the first of them, also of a bag, which has none without.
         """
         tokens, mask = self.embed_query(x)
         if here is None:

@@ -253,6 +253,23 @@ def test_order_of_instances_and_of_batches_of_bags():
     _close(after.informativeness["bag"], before.informativeness["bag"][:, order])
 
 
+def test_places_and_columns_count():
+    """Patches know where in the image they lie, and columns as tokens are told apart."""
+    rng = np.random.default_rng(0)
+    y = np.arange(16) % 2
+    X = ModalityDict(
+        {"image": rng.random((16, 8, 8, 1)), "other": rng.normal(size=(16, 4)), "rna": np.eye(16, 4)}
+    )
+    options = {"query": "rna", "feature_groups": 2, "tokenization": "feature", "patch_size": 4}
+    model = _fitted(X, y, standardize=False, precision="float64", **options)
+    mirrored = model.predict_proba({**X, "image": np.roll(X["image"], 4, axis=2)})
+    swapped = model.predict_proba({**X, "other": X["other"][:, ::-1]})
+
+    before = model.predict_proba(X)
+    assert np.abs(mirrored - before).max() > 1e-6
+    assert np.abs(swapped - before).max() > 1e-6
+
+
 def test_pooling_is_used():
     """The scores of the pooling change the answer, and weigh the tokens in it."""
     summary = SetSummary(4, 1, 2, 0.0, lone=False).double().eval()
