@@ -13,6 +13,9 @@ _CHUNK = 1 << 22  # values read at once in the pass over the training rows
 # or gene is up to sqrt(n_samples) deviations away where it occurs, and a representation that grows with it
 # drowns every other feature and modality.
 CLIP = 3.0
+# Pixels deviate this much only where a channel hardly varies in training, such as one that was almost always
+# opaque.
+IMAGE_CLIP = 10.0
 _UNIT, _BYTES = (0.0, 1.0), (0.0, 255.0)  # what is brought to 0 and what to 1
 
 
@@ -125,8 +128,11 @@ class ImageInput:
         array = array[..., None] if array.ndim == self._n_axes + 1 else array
         if self._moments is not None:
             low, high = self._trained_range()  # in the units of which the moments are
-            array -= ((self._moments.mean - low) / (high - low)).astype(dtype)
-            array *= ((high - low) / self._moments.scale).astype(dtype)
+            mean, factor = (self._moments.mean - low) / (high - low), (high - low) / self._moments.scale
+            array -= mean.astype(dtype)
+            array *= factor.astype(dtype)
+            if (np.maximum(mean, 1 - mean) * factor).max() > IMAGE_CLIP:
+                np.clip(array, -IMAGE_CLIP, IMAGE_CLIP, out=array)
         if not present.all():
             array[~present] = 0
         return np.moveaxis(array, -1, 1)

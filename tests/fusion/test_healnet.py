@@ -321,7 +321,7 @@ def test_attention_weights():
         weights = model.attention_weights(X[["rna", "cells"]][:8])  # the sixth has neither
 
     assert set(weights) == {"cells", "rna", "slides"}
-    assert list(weights["rna"]) == ["columns 0 to 1", "columns 2 to 3", "columns 4 to 5"]
+    assert list(weights["rna"]) == ["gene 0 to gene 1", "gene 2 to gene 3", "gene 4 to gene 5"]
     assert list(weights["rna"].index) == ["patient 0", *X.index[1:8]]
     np.testing.assert_allclose(weights["rna"].sum(axis=1), X.is_present("rna")[:8], atol=1e-6)
     assert weights["cells"].shape == (8, 3, 2)  # patches of a 10 x 6 image

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmm import BagArray, ModalityDict
 from skmm._training import make_inputs, scan_inputs
-from skmm._training._inputs import CLIP, BagInput, ImageInput, TableInput
+from skmm._training._inputs import CLIP, IMAGE_CLIP, BagInput, ImageInput, TableInput
 from skmm._training._moments import RunningMoments
 from skmm.containers import Schema
 
@@ -399,3 +399,19 @@ def test_bad_values_are_named_with_their_rows(rng, bad, message):
         _fitted(X, rows=np.array([2, 7, 9]))
     assert "7" in str(error.value)
     _fitted(X, rows=np.array([2, 9]))
+
+
+def test_channel_that_hardly_varies_is_clipped():
+    """Where one pixel in training was transparent, transparent images deviate by the bound; others do not."""
+    images = np.random.default_rng(0).integers(0, 256, size=(20, 16, 16, 4), dtype=np.uint8)
+    images[..., 3] = 255
+    images[0, 0, 0, 3] = 0
+    image = _fitted(ModalityDict({"cell": images}))["cell"]
+    new = images[:2].copy()
+    new[0, ..., 3] = 0
+
+    out = image(new, _present(new), np.float32)
+
+    assert (out[0, 3] == -IMAGE_CLIP).all()
+    assert np.abs(out[:, :3]).max() < 3
+    assert np.abs(out[1, 3]).max() < 0.1
