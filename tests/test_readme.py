@@ -26,9 +26,8 @@ def test_links_of_the_readme_exist():
 def test_names_of_the_readme_exist():
     """Every `skmm.folder.Name` that the README mentions can be imported."""
     text = README.read_text(encoding="utf-8")
-    names = set(
-        re.findall(r"`((?:fusion|compose|datasets|model_selection|metrics|testing|containers)\.\w+)", text)
-    )
+    folders = "compose|containers|datasets|fusion|inspection|metrics|model_selection|testing"
+    names = set(re.findall(rf"`((?:{folders})\.\w+)", text))
 
     assert len(names) >= 5
     for name in names:

@@ -116,10 +116,11 @@ def map_block(values, rows, *, mean, originals):
     n_maps = max(len(rows) + mean, 1)
     n_columns = min(n_maps, _COLUMNS)
     width = min(1.75, _WIDEST / n_columns)
-    height = width * np.clip(values.shape[1] / values.shape[2], 0.6, 2) + 0.3  # with a title
+    height = width * np.clip(values.shape[1] / values.shape[2], 0.6, 2) + 0.05
     parts = [n_maps] * (1 + originals)
-    n_rows = len(parts) * -(-n_maps // n_columns)
-    return parts, n_columns, _BAR + width * n_columns, max(1.9, 0.2 + height * n_rows)
+    n_rows = -(-n_maps // n_columns)
+    inches = 0.1 + len(parts) * n_rows * height + 0.25 * n_rows * (1 + (originals and mean))  # with titles
+    return parts, n_columns, _BAR + width * n_columns, max(1.9, inches)
 
 
 def draw_maps(

@@ -33,17 +33,6 @@ def scores():
     return pd.DataFrame(rows)
 
 
-def means_drawn(axes):
-    """Positions of the mean markers, from top to bottom."""
-    return [container.lines[0].get_xdata()[0] for container in axes.containers]
-
-
-def stds_drawn(axes):
-    """Half the lengths of the error bars, from top to bottom."""
-    segments = [container.lines[2][0].get_segments()[0] for container in axes.containers]
-    return [(segment[1, 0] - segment[0, 0]) / 2 for segment in segments]
-
-
 def wide(scores, metric):
     """Scores of one metric, a column a model, a row a fold and seed."""
     return scores[scores["metric"] == metric].pivot_table(
@@ -51,7 +40,7 @@ def wide(scores, metric):
     )
 
 
-def test_differences_are_paired(scores):
+def test_differences_are_paired(scores, drawn):
     """Right: mean and deviation of the differences on the same fold with the same seed, in any order."""
     shuffled = pd.concat([scores.iloc[:3], scores.iloc[3:].sample(frac=1, random_state=0)])
 
@@ -60,11 +49,11 @@ def test_differences_are_paired(scores):
     table = wide(scores, "accuracy")
     left, right = display.axes_
     assert [label.get_text() for label in left.get_yticklabels()] == ["full", "no gates", "neither"]
-    np.testing.assert_allclose(means_drawn(left), table[["full", "no gates", "neither"]].mean())
+    np.testing.assert_allclose(drawn.means(left), table[["full", "no gates", "neither"]].mean())
     paired = table[["no gates", "neither"]].sub(table["full"], axis=0)
-    np.testing.assert_allclose(means_drawn(right), [0, *paired.mean()], atol=1e-12)
-    np.testing.assert_allclose(stds_drawn(right), [0, *paired.std()], atol=1e-12)
-    assert max(stds_drawn(right)) < 0.1 * min(stds_drawn(left))  # what pairing is for
+    np.testing.assert_allclose(drawn.means(right), [0, *paired.mean()], atol=1e-12)
+    np.testing.assert_allclose(drawn.half_bars(right), [0, *paired.std()], atol=1e-12)
+    assert max(drawn.half_bars(right)) < 0.1 * min(drawn.half_bars(left))  # what pairing is for
     assert [text.get_text() for text in right.texts] == [
         f"{paired[name].mean():+.3f} ± {paired[name].std():.3f}\nbetter in 0 of 6" for name in paired
     ]
@@ -75,7 +64,7 @@ def test_differences_are_paired(scores):
     assert right.get_xlabel() == "difference in accuracy\nmean ± std of 3 folds x 2 seeds"
 
 
-def test_any_model_can_be_the_full_one(scores):
+def test_any_model_can_be_the_full_one(scores, drawn):
     """Two panels a metric; differences go to the model that is named, which comes first."""
     display = AblationDisplay.from_frame(scores, full="neither", metrics=["f1_macro", "accuracy"])
 
@@ -83,12 +72,12 @@ def test_any_model_can_be_the_full_one(scores):
     assert len(display.axes_) == 4
     table = wide(scores, "f1_macro")
     expected = table[["full", "no gates"]].sub(table["neither"], axis=0).mean()
-    np.testing.assert_allclose(means_drawn(display.axes_[1]), [0, *expected], atol=1e-12)
+    np.testing.assert_allclose(drawn.means(display.axes_[1]), [0, *expected], atol=1e-12)
     assert "better in 6 of 6" in display.axes_[1].texts[0].get_text()
     assert display.axes_[2].get_xlabel().startswith("accuracy")
 
 
-def test_baselines_and_test_scores_are_left_out(scores):
+def test_baselines_and_test_scores_are_left_out(scores, drawn):
     """What is no part of the model, or no fold, is in neither panel."""
     extra = scores.assign(estimator="majority", baseline=True, value=0.1)
     test = scores[scores["fold"] == 0].assign(fold="test", value=0.0)
@@ -96,10 +85,10 @@ def test_baselines_and_test_scores_are_left_out(scores):
     display = AblationDisplay.from_frame(pd.concat([extra, scores, test]))
 
     np.testing.assert_allclose(
-        means_drawn(display.axes_[0]), means_drawn(AblationDisplay.from_frame(scores).axes_[0])
+        drawn.means(display.axes_[0]), drawn.means(AblationDisplay.from_frame(scores).axes_[0])
     )
     alone = AblationDisplay.from_frame(test.assign(value=test["seed"] + 1.0))
-    np.testing.assert_allclose(means_drawn(alone.axes_[0]), [1.5] * 3)  # an official test set alone
+    np.testing.assert_allclose(drawn.means(alone.axes_[0]), [1.5] * 3)  # an official test set alone
 
 
 def test_subsets_of_modalities(make_modalities):
