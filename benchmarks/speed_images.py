@@ -1,23 +1,21 @@
 """The time of a fit of MM dynamics on images against a hand-written PyTorch loop of the same net.
 
-512 images of 64 x 64 x 3, patches of 8 pixels, which is the published net. The loop has its images as float32
+2000 images of 64 x 64 x 3, patches of 8 pixels, which is the published net. The loop has its images as float32
 tensors in memory, Adam with its defaults and F.dropout; the fit starts from bytes. Ratio of process times of
 an epoch, one thread, alternating pairs.
 """
 
-import time
+from functools import partial
 
 import numpy as np
 import torch
-from _common import RESULTS
-from skorch.callbacks import Callback
+from _speed import fit_seconds, loop_seconds, report_ratios
 from torch import nn
 from torch.nn.functional import cross_entropy, dropout, interpolate, mse_loss, relu, softmax
 
 from skmm.fusion import ImageMMDynamics
 
-N_IMAGES, SIZE, N_CLASSES, BATCH, WIDTH = 512, 64, 8, 64, 256
-WARM_UP, N_PAIRS = 1, 5
+N_IMAGES, SIZE, N_CLASSES, BATCH, WIDTH = 2000, 64, 8, 64, 256
 
 
 def double(n_in, n_out):
@@ -69,31 +67,12 @@ class ByHand(nn.Module):
 def by_hand(images, y):
     """Seconds of an epoch of a hand-written loop."""
     x = torch.from_numpy(images).permute(0, 3, 1, 2).float().div(255).contiguous()
-    labels = torch.from_numpy(y)
-    model = ByHand()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-4)
-    for epoch in range(WARM_UP + 1):
-        if epoch == WARM_UP:
-            start = time.process_time()
-        for chosen in torch.randperm(len(y)).split(BATCH):
-            optimizer.zero_grad()
-            loss = model.loss(x[chosen], labels[chosen])
-            loss.backward()
-            optimizer.step()
-            loss.item()
-    return time.process_time() - start
+    labels, model = torch.from_numpy(y), ByHand()
 
+    def loss_of(rows):
+        return model.loss(x[rows], labels[rows])
 
-class Clock(Callback):
-    """Process time at the end of each epoch."""
-
-    def on_train_begin(self, net, **kwargs):
-        """Forget earlier times."""
-        self.times_ = []
-
-    def on_epoch_end(self, net, **kwargs):
-        """Note the time."""
-        self.times_.append(time.process_time())
+    return loop_seconds(model, loss_of, len(y), BATCH, lr=1e-4, weight_decay=1e-4)
 
 
 def by_skmm(images, y):
@@ -107,30 +86,19 @@ def by_skmm(images, y):
         gate_lr=1.0,
         weight_decay=1e-4,
         class_weight=None,
-        max_epochs=WARM_UP + 1,
         batch_size=BATCH,
-        callbacks=[("clock", Clock())],
         random_state=0,
-    ).fit({"cells": images}, y)
-    times = dict(model.net_.callbacks_)["clock"].times_
-    return times[-1] - times[WARM_UP - 1]
+    )
+    return fit_seconds(model, {"cells": images}, y)
 
 
 def main():
     """Prints and writes the ratio."""
-    torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(N_IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
     y = rng.integers(N_CLASSES, size=N_IMAGES)
-    pairs = np.array([(by_skmm(images, y), by_hand(images, y)) for _ in range(N_PAIRS)])
-    low, median, high = np.percentile(pairs[:, 0] / pairs[:, 1], [25, 50, 75])
-    line = (
-        f"images {SIZE} x {SIZE} x 3, batch {BATCH}: {median:.2f} of the hand-written loop's time (quartiles "
-        f"{low:.2f} to {high:.2f}), {np.median(pairs[:, 0]) / N_IMAGES * 1000:.1f} ms a sample and epoch"
-    )
-    print(line)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "speed_images.txt").write_text(line + "\n", encoding="utf-8")
+    case = f"{N_IMAGES} images of {SIZE} x {SIZE} x 3, batch {BATCH}"
+    report_ratios("speed_images", {case: (partial(by_skmm, images, y), partial(by_hand, images, y))})
 
 
 if __name__ == "__main__":
