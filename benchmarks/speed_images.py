@@ -1,8 +1,8 @@
 """The time of a fit of MM dynamics on images against a hand-written PyTorch loop of the same net.
 
 2000 images of 64 x 64 x 3, patches of 8 pixels, which is the published net. The loop has its images as
-float32 tensors in memory, Adam with its defaults and F.dropout; the fit starts from bytes. Ratio of process times of
-an epoch, one thread, alternating pairs.
+float32 tensors in memory, Adam with its defaults and F.dropout; the fit starts from bytes. Ratio of process
+times of an epoch, one thread, alternating pairs.
 """
 
 from functools import partial
