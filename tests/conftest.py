@@ -1,7 +1,9 @@
 """Fixtures that many folders use: small mixed data, and a runner for the code blocks of the documentation."""
 
 import doctest
+import os
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +44,15 @@ def _make_modality(kind, y, rng):
     if kind == "bag":
         return [rng.normal(size=(rng.integers(1, 5), 3)) + label for label in level]
     return [f"{_WORDS[label]} seen" for label in y]
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Return the folder of the real data sets; skip the test where there is none."""
+    folder = os.environ.get("SKMM_TEST_DATA")
+    if not folder:
+        pytest.skip("SKMM_TEST_DATA is not set: it names the folder of the real data sets")
+    return Path(folder)
 
 
 @pytest.fixture(scope="session")

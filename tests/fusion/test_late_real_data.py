@@ -1,23 +1,11 @@
 """Late fusion on real data: stacking beats the best modality."""
 
-import os
-from pathlib import Path
-
 import numpy as np
-import pytest
 from sklearn.metrics import f1_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 
 from skmm import ModalityDict
 from skmm.fusion import LateFusionClassifier
-
-
-def _real_data():
-    """Directory of the real data sets, or a skip."""
-    directory = os.environ.get("SKMM_TEST_DATA")
-    if not directory:
-        pytest.skip("SKMM_TEST_DATA is not set: it names the directory of the real data sets")
-    return Path(directory)
 
 
 def _f1(X_train, y_train, X_test, y_test, **params):
@@ -26,9 +14,9 @@ def _f1(X_train, y_train, X_test, y_test, **params):
     return f1_score(y_test, model.predict(X_test), average="macro")
 
 
-def test_stacking_beats_the_best_modality_across_donors():
+def test_stacking_beats_the_best_modality_across_donors(real_data):
     """On CITE-seq of one donor learned on another, stacking is above protein alone."""
-    data = np.load(_real_data() / "bmmc_cite_starter" / "bmmc_cite.npz")
+    data = np.load(real_data / "bmmc_cite_starter" / "bmmc_cite.npz")
     y, train = data["y_coarse"], data["is_train"]
     X = ModalityDict({"rna": data["rna_lognorm"], "protein": data["adt_norm"]})
     protein = X[["protein"]]
@@ -38,9 +26,9 @@ def test_stacking_beats_the_best_modality_across_donors():
     assert fused > _f1(protein[train], y[train], protein[~train], y[~train])
 
 
-def test_stacking_beats_the_best_modality_on_rosmap():
+def test_stacking_beats_the_best_modality_on_rosmap(real_data):
     """In five-fold cross-validation stacking is above messenger RNA alone."""
-    data = np.load(_real_data() / "rosmap_mogonet" / "rosmap.npz")
+    data = np.load(real_data / "rosmap_mogonet" / "rosmap.npz")
     y = np.concatenate([data["y_train"], data["y_test"]])
     X = ModalityDict(
         {
