@@ -118,7 +118,11 @@ def _groups_of(estimator, name, n_features):
         tables = [table for table, kind in estimator.schema_.kinds.items() if kind == "table"]
         unknown = [table for table in estimator.feature_groups if table not in tables]
         if unknown:
-            raise messages.unknown_names("feature_groups", unknown, tables)
+            raise ValueError(
+                f"feature_groups must be a number or a dict of tables, as in "
+                f"{{{tables[0]!r}: {{'a signature': columns}}}}. Got {messages.quoted(unknown)}; "
+                f"the tables are {messages.quoted(tables)}."
+            )
     names = estimator.schema_.feature_names[name]
     return column_groups(estimator.feature_groups, name, n_features, names)
 

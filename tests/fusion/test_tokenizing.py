@@ -69,7 +69,7 @@ def test_tables_that_are_not_mentioned():
         ({"rna": {1: ["myc"], "1": ["kras"]}}, r"names differ as strings. Got \[1, '1'\]"),
         ({"rna": {}}, r"feature_groups\['rna'\] has no groups"),
         ({"rna": 0}, r"feature_groups\['rna'\] must be an int in the range \[1, inf\)"),
-        ({"cells": 3}, r"feature_groups names 'cells', but X holds 'rna', 'protein'"),
+        ({"cells": 3}, r"a dict of tables, .*\{'rna': .* Got 'cells'; the tables are 'rna', 'protein'"),
     ],
 )
 def test_wrong_groups(groups, message):
