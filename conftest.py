@@ -51,6 +51,14 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Close what a test, or a doctest, has drawn."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 def _global_state():
     """Return what the library must leave as it was, as comparable values by name."""
     _, keys, position, *_ = np.random.get_state()  # noqa: NPY002 - the global state is what is guarded

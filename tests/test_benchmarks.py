@@ -81,7 +81,12 @@ def test_documentation_includes_every_table(benchmark_module):
     page = (FOLDER.parent / "docs" / "benchmarks.rst").read_text(encoding="utf-8")
     included = set(re.findall(r"include:: \.\./benchmarks/results/(\w+)\.rst", page))
 
-    assert included == {*benchmark_module("_pages").TABLES_SHOWN, "claims", "confidence", "handwritten_missing"}
+    assert included == {
+        *benchmark_module("_pages").TABLES_SHOWN,
+        "claims",
+        "confidence",
+        "handwritten_missing",
+    }
     assert all((FOLDER / "results" / f"{name}.rst").exists() for name in included)
 
 

@@ -15,8 +15,7 @@ class _ClassAlignedScorer:
         self._score_func = score_func
         self._response_methods = response_methods
         self._sign = sign
-        self._request = MetadataRequest(owner=type(self).__name__)
-        self._request.score.add_request(param="sample_weight", alias=None)
+        self._weight_request = None
 
     def __call__(self, estimator, X, y, sample_weight=None):
         """Score the fitted estimator on (X, y); greater is better."""
@@ -44,12 +43,15 @@ class _ClassAlignedScorer:
 
     def set_score_request(self, *, sample_weight):
         """Request `sample_weight` in metadata routing, as for scikit-learn's scorers."""
-        self._request.score.add_request(param="sample_weight", alias=sample_weight)
+        self._weight_request = sample_weight
         return self
 
     def get_metadata_routing(self):
         """Return what the scorer requests in metadata routing."""
-        return self._request
+        # Made when asked for: one from before imbalanced-learn is imported lacks what that adds to the class.
+        request = MetadataRequest(owner=type(self).__name__)
+        request.score.add_request(param="sample_weight", alias=self._weight_request)
+        return request
 
     def _accept_sample_weight(self):
         """Say that weights are taken: while routing is off, scikit-learn asks each scorer of a dict."""

@@ -29,7 +29,7 @@ class ImageEncoder(nn.Module):
     >>> from skmm.nn import ImageEncoder
     >>> with torch.random.fork_rng():
     ...     encoder = ImageEncoder((3, 200, 300), 10)
-    >>> encoder(torch.rand(2, 3, 200, 300)).shape
+    >>> encoder(torch.zeros(2, 3, 200, 300)).shape
     torch.Size([2, 10])
     """
 

@@ -58,7 +58,7 @@ class UNetGate(nn.Module):
     >>> from skmm.nn import UNetGate
     >>> with torch.random.fork_rng():
     ...     gate = UNetGate(3, patch_size=8)
-    >>> weights = gate(torch.rand(2, 3, 20, 32))
+    >>> weights = gate(torch.arange(3840.0).reshape(2, 3, 20, 32) / 3840)
     >>> weights.shape, weights[0, 0, :8, 8:16].unique().numel()
     (torch.Size([2, 1, 20, 32]), 1)
     """

@@ -1,19 +1,11 @@
 """What the tests of displays share: figures are closed, and a model whose informativeness is known."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skmm import ModalityDict
 from skmm.containers import validate_modalities
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    """Close what a test has drawn."""
-    yield
-    plt.close("all")
 
 
 class Known(ClassifierMixin, BaseEstimator):

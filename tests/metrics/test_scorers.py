@@ -1,6 +1,8 @@
 """The papers' scorers by name, alone and in scikit-learn's tools."""
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -177,6 +179,24 @@ def test_sample_weights_are_routed():
         fitted = LogisticRegression().fit(X[train], y[train])
         expected = get_scorer("neg_log_loss")(fitted, X[test], y[test], sample_weight=weight[test])
         assert value == pytest.approx(expected)
+
+
+def test_scorers_from_before_the_import_of_imbalanced_learn():
+    """Routing works with imbalanced-learn, which adds a method to scikit-learn's requests, imported later."""
+    code = """
+import sklearn
+from sklearn.utils.metadata_routing import get_routing_for_object
+from skmm.metrics import get_scorer
+
+scorer = get_scorer("neg_log_loss")
+import imblearn
+
+with sklearn.config_context(enable_metadata_routing=True):
+    print(get_routing_for_object(scorer.set_score_request(sample_weight=True)).score.requests)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "{'sample_weight': True}\n"
 
 
 def test_weights_without_routing_in_a_dict_of_scorers():

@@ -1,6 +1,5 @@
 """Small data and models for the comparisons."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -32,10 +31,3 @@ def early():
     """Logistic regression on the concatenation, with a transformer that names each modality."""
     prepare = ModalityTransformer({name: StandardScaler() for name in ("strong", "weak", "noise")})
     return make_pipeline(prepare, ConcatModalities(), LogisticRegression())
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    """Close what a test has drawn."""
-    yield
-    plt.close("all")
