@@ -194,9 +194,10 @@ def late():
 
 def fusions(**params):
     """All fusion models for tables, with the package's defaults."""
+    static = MMStaticClassifier(**params)
     return {
         **mm_dynamics(MMDynamicsClassifier, **params),
-        "MM static": MMStaticClassifier(**params),
+        "MM static": static,
         **attention(**params),
         **late(),
     }
@@ -204,12 +205,8 @@ def fusions(**params):
 
 def image_fusions(**params):
     """The same for images of cells and tables."""
-    return {
-        **image_mm_dynamics(**params),
-        "MM static": MMStaticClassifier(flips="both", **params),
-        **attention(**params),
-        **late(),
-    }
+    static = MMStaticClassifier(flips="both", **params)
+    return {**image_mm_dynamics(**params), "MM static": static, **attention(**params), **late()}
 
 
 # --- scores -------------------------------------------------------------------------------------------

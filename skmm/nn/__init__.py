@@ -16,7 +16,7 @@ from skmm.nn._masking import masked_softmax
 from skmm.nn._missing import NeutralVector, drop_modalities, renormalize
 from skmm.nn._output import Bag, FusionOutput
 from skmm.nn._pooling import GatedAttentionPooling
-from skmm.nn._positions import fourier_features, fourier_positions
+from skmm.nn._positions import fourier_positions
 from skmm.nn._tokens import (
     BagTokens,
     FeatureTokens,
@@ -52,7 +52,6 @@ __all__ = [
     "VectorTokens",
     "attend",
     "drop_modalities",
-    "fourier_features",
     "fourier_positions",
     "masked_softmax",
     "renormalize",

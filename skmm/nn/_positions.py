@@ -5,31 +5,8 @@ import math
 import torch
 
 
-def fourier_features(positions, n_bands, max_frequency):
-    """Sines and cosines of positions, and the positions: [sin(pi f p) for f, cos(pi f p) for f, p].
-
-    Parameters
-    ----------
-    positions : Tensor of shape (...)
-        Positions p in [-1, 1].
-    n_bands : int
-        Number of frequencies f, evenly spaced from 1 to ``max_frequency / 2``.
-    max_frequency : float
-        Twice the highest frequency.
-
-    Returns
-    -------
-    Tensor of shape (..., 2 * n_bands + 1)
-        Features.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skmm.nn import fourier_features
-    >>> fourier_features(torch.tensor([0.0, 1 / 6]), 1, 2.0)
-    tensor([[0.0000, 1.0000, 0.0000],
-            [0.5000, 0.8660, 0.1667]])
-    """
+def _features(positions, n_bands, max_frequency):
+    """[sin(pi f p) for f, cos(pi f p) for f, p] of positions p, frequencies f from 1 to max_frequency / 2."""
     frequencies = torch.linspace(
         1, max_frequency / 2, n_bands, dtype=positions.dtype, device=positions.device
     )
@@ -39,6 +16,8 @@ def fourier_features(positions, n_bands, max_frequency):
 
 def fourier_positions(axes, n_bands, max_frequency):
     """Fourier features of the points of a grid, axis by axis.
+
+    The features of a coordinate p are [sin(pi f p) for all f, cos(pi f p) for all f, p].
 
     Parameters
     ----------
@@ -61,8 +40,7 @@ def fourier_positions(axes, n_bands, max_frequency):
     [[-1.0, -1.0], [-1.0, 0.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 0.0], [1.0, 1.0]]
     """
     points = [
-        fourier_features(torch.linspace(-1, 1, size, dtype=torch.float64), n_bands, max_frequency)
-        for size in axes
+        _features(torch.linspace(-1, 1, size, dtype=torch.float64), n_bands, max_frequency) for size in axes
     ]
     shape = [*axes, 2 * n_bands + 1]
     spread = [

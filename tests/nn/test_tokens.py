@@ -16,7 +16,6 @@ from skmm.nn import (
     NoiseSource,
     PatchTokens,
     VectorTokens,
-    fourier_features,
     fourier_positions,
 )
 
@@ -31,18 +30,13 @@ def _forked():
 
 def test_fourier_features_by_hand():
     """Sines of all frequencies come first, then cosines, then the position itself."""
-    p = 0.3
-    expected = [
-        math.sin(math.pi * p),
-        math.sin(5 * math.pi * p),
-        math.cos(math.pi * p),
-        math.cos(5 * math.pi * p),
-        p,
-    ]
+    p = -0.5  # the second of five points from -1 to 1
+    angles = [math.pi * p, 5 * math.pi * p]
+    expected = [*map(math.sin, angles), *map(math.cos, angles), p]
 
-    found = fourier_features(torch.tensor([p], dtype=torch.float64), 2, 10.0)
+    found = fourier_positions((5,), 2, 10.0)[1]
 
-    torch.testing.assert_close(found, torch.tensor([expected], dtype=torch.float64))
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
 
 
 def test_fourier_positions_go_axis_by_axis():

@@ -10,7 +10,7 @@ import torch
 
 from skmm._training._net import FusionLoss
 from skmm.fusion._healnet_network import FeedForward, LatentFusion, SingleTokenAttention
-from skmm.nn import Attention, FusionOutput, PatchTokens, Tokens, fourier_features, fourier_positions
+from skmm.nn import Attention, FusionOutput, PatchTokens, Tokens, fourier_positions
 
 UPSTREAM = {
     "n_latents": 4,
@@ -237,7 +237,7 @@ def test_vectors_as_single_tokens():
     module = _load(LatentFusion([12, 10], [1, 1], 3, **options).double(), fixture)
     present = torch.ones(8, 2, dtype=torch.bool)
     # That system puts a single position at 0, where upstream, like the tokenizers here, has -1.
-    position = fourier_features(_tensor(0.0), 2, 2.0).expand(8, 1, -1)
+    position = fourier_positions((3,), 2, 2.0)[1].expand(8, 1, -1)  # of the middle one, at 0
     tokens = [
         Tokens(torch.cat([_tensor(fixture[f"x_{column}"])[:, None], position], dim=2)) for column in (0, 1)
     ]
