@@ -15,6 +15,7 @@ from skmm.containers._input import (
 )
 from skmm.containers._kinds import KINDS
 from skmm.containers._lazy import LazyArray, is_lazy
+from skmm.containers._mapped import map_rows
 from skmm.containers._modality_dict import ModalityDict
 from skmm.containers._rows import (
     entry_shape,
@@ -43,6 +44,7 @@ __all__ = [
     "from_tables",
     "is_bare_table",
     "is_lazy",
+    "map_rows",
     "n_rows",
     "normalize_rows",
     "placeholder",

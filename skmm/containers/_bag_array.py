@@ -3,7 +3,7 @@
 import numpy as np
 
 from skmm.containers import _validation as messages
-from skmm.containers._entries import from_torch, is_missing, object_array
+from skmm.containers._entries import from_torch, is_missing, object_array, ragged_shape
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._state import freeze
 
@@ -49,6 +49,13 @@ class EqualBags:
         rows = np.arange(self.shape[0])[rows]
         samples, inverse = np.unique(rows // self.n_instances, return_inverse=True)
         return np.asarray(self.stacks[samples])[inverse, rows % self.n_instances]
+
+    def row_keys(self, rows):
+        """Keys of the samples that hold the instances, and which instances they are."""
+        keys = self.stacks.row_keys(rows // self.n_instances) if isinstance(self.stacks, LazyArray) else None
+        if keys is None:
+            return None
+        return [(key, int(row) % self.n_instances) for key, row in zip(keys, rows, strict=True)]
 
 
 class BagArray:
@@ -193,8 +200,10 @@ class BagArray:
 
     @property
     def instance_shape(self):
-        """Shape of one instance."""
-        return tuple(self._values.shape[1:])
+        """Shape of one instance; None stands for an axis that differs between images."""
+        if isinstance(self._values, LazyArray):
+            return self._values.entry_shape
+        return ragged_shape(self._values) if self._values.dtype == object else tuple(self._values.shape[1:])
 
     @property
     def dtype(self):

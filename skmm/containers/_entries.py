@@ -19,6 +19,21 @@ def object_array(entries):
     return array
 
 
+def ragged_shape(value):
+    """(None, None[, channels]) of images of different sizes; None too where all are missing."""
+    return common_shape({entry.shape for entry in value if entry is not None})
+
+
+def common_shape(shapes):
+    """Shape of images of different sizes: None for height and width, and for what else differs."""
+    if not shapes or len({len(shape) for shape in shapes}) != 1:
+        return (None, None)
+    return tuple(
+        sizes[0] if len(set(sizes)) == 1 and axis >= 2 else None
+        for axis, sizes in enumerate(zip(*shapes, strict=True))
+    )
+
+
 def from_torch(value):
     """A tensor as an ndarray, wherever it is; all else as it is."""
     if type(value).__module__.partition(".")[0] != "torch":

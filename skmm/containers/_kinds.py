@@ -11,7 +11,7 @@ from skmm.containers import _validation as messages
 from skmm.containers._bag_array import BagArray
 from skmm.containers._entries import from_torch, is_missing, object_array
 from skmm.containers._lazy import LazyArray, is_lazy
-from skmm.containers._rows import placeholder
+from skmm.containers._rows import entry_shape, placeholder
 
 KINDS = ("table", "image", "volume", "bag", "text")
 CHANNELS = (1, 3, 4)
@@ -98,13 +98,17 @@ def _check_table(value, name):
 
 
 def _check_numbers(value, name, kind):
-    """Images, volumes and bags hold real numbers."""
-    if value.dtype.kind not in "biuf":
+    """Images, volumes and bags hold real numbers, or images of different sizes that do."""
+    if value.dtype.kind not in "biuf" and None not in entry_shape(value, kind):
         raise messages.not_numbers(name, kind, value.dtype)
 
 
 def _coerce_array(value, name, kind):
     """An array, in memory or lazy, as the kind that its shape tells."""
+    if isinstance(value, LazyArray) and None in value.entry_shape:
+        if kind not in (None, "image"):
+            raise messages.kind_does_not_fit(name, kind, "lazy images of different sizes")
+        return value, "image"
     if value.ndim == 1 and kind == "table" and isinstance(value, np.ndarray):
         value = value.reshape(-1, 1)
     if value.ndim < 2:

@@ -129,6 +129,53 @@ class LazyArray:
         """Whether reads give a CSR array."""
         return self._source.is_sparse
 
+    @property
+    def entry_shape(self):
+        """Shape of one row; None stands for an axis that differs between images."""
+        return self.shape[1:] if self._source.entry_shape is None else tuple(self._source.entry_shape)
+
+    @property
+    def entry_dtype(self):
+        """Data type of what a row holds: that of the array, but for images of different sizes."""
+        return self.dtype if self._source.entry_dtype is None else np.dtype(self._source.entry_dtype)
+
+    @property
+    def present(self):
+        """Which rows are there, (n_samples,), where the source knows that some are missing; else None."""
+        present = self._source.present
+        return present if present is None or self._rows is None else present[self._rows]
+
+    def row_keys(self, rows):
+        """Keys that stand for the content of rows, without reading them.
+
+        Parameters
+        ----------
+        rows : int, slice, array-like of int or mask
+            Rows of this array.
+
+        Returns
+        -------
+        list of tuple, or None
+            For rows of files: path, size and time of change of the file, the place in it, and the stateless
+            steps of :func:`map_rows` on the way. None where nothing but the content tells.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> from skmm.containers import LazyArray
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "rna.npy")
+        ...     np.save(path, np.eye(3))
+        ...     keys = LazyArray(np.load(path, mmap_mode="r")).row_keys([0, 2])
+        >>> len(set(keys))
+        2
+        """
+        rows = self._source_rows(rows)
+        unique, inverse = np.unique(rows, return_inverse=True)
+        keys = self._source.row_keys(unique)
+        return None if keys is None else [keys[position] for position in inverse]
+
     def __len__(self):
         return self._source.shape[0] if self._rows is None else len(self._rows)
 

@@ -14,13 +14,16 @@ def entry_presence(value):
 
     A row of floats is missing when it is all NaN. Only rows whose first value is NaN are read further;
     integer, sparse and lazy arrays cannot say it and count as present (``present=`` tells), but for
-    float arrays in memory maps, of which the first value of each row is looked at.
+    readers that know which files are missing, and float arrays in memory maps, of which the first value of
+    each row is looked at.
     """
     if isinstance(value, BagArray):
         return _bag_presence(value)
     if isinstance(value, pd.DataFrame):
         return _frame_presence(value)
     if isinstance(value, LazyArray):
+        if value.present is not None:
+            return value.present.copy()
         first = first_values(value)
         return np.ones(len(value), dtype=bool) if first is None else _rows_not_all_nan(value, first)
     if sp.issparse(value) or value.dtype.kind in "biuUSc":

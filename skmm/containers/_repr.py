@@ -32,6 +32,8 @@ def _form(value, kind):
         return f"{span} instances of {value.instance_shape} {value.dtype}{lazy}"
     shape = " x ".join(str(size) for size in value.shape[1:])
     if isinstance(value, LazyArray):
+        if None in value.entry_shape:
+            return f"different sizes {value.entry_dtype}, lazy"
         return f"{shape} {value.dtype}, lazy"
     if hasattr(value, "dtypes"):
         return f"{shape} columns"

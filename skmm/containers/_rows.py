@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from skmm.containers import _validation as messages
 from skmm.containers._bag_array import BagArray
+from skmm.containers._entries import common_shape, object_array, ragged_shape
 from skmm.containers._lazy import LazyArray
 from skmm.containers._sources import RowSource
 
@@ -90,22 +91,39 @@ class StackedSource(RowSource):
     def __init__(self, pieces):
         self.pieces = pieces
         self.bounds = np.cumsum([0, *map(len, pieces)])
-        self.shape = (int(self.bounds[-1]), *pieces[0].shape[1:])
-        self.dtype = np.result_type(*(piece.dtype for piece in pieces))
+        shapes = {piece.entry_shape for piece in pieces}
+        self.entry_shape = shapes.pop() if len(shapes) == 1 else common_shape(shapes)
+        self.entry_dtype = np.result_type(*(piece.entry_dtype for piece in pieces))
+        ragged = None in self.entry_shape
+        self.dtype = np.dtype(object) if ragged else self.entry_dtype
+        self.shape = (int(self.bounds[-1]), *(() if ragged else self.entry_shape))
+        masks = [np.ones(len(piece), bool) if piece.present is None else piece.present for piece in pieces]
+        self.present = None if all(mask.all() for mask in masks) else np.concatenate(masks)
         self.is_sparse = any(piece.is_sparse for piece in pieces)
         self.location = ", ".join(dict.fromkeys(str(piece.source.location) for piece in pieces))
 
     def read(self, rows):
         """Read from each piece the rows that lie in it."""
+        parts = [piece[local] for piece, local in self._by_piece(rows)]
+        if self.is_sparse:
+            return sp.vstack([sp.csr_array(part) for part in parts], format="csr", dtype=self.dtype)
+        if self.dtype == object:
+            parts = [object_array(list(part)) for part in parts]
+        return np.concatenate(parts, dtype=self.dtype)
+
+    def row_keys(self, rows):
+        """The keys of each piece's rows."""
+        keys = [piece.row_keys(local) for piece, local in self._by_piece(rows)]
+        return None if any(part is None for part in keys) else [key for part in keys for key in part]
+
+    def _by_piece(self, rows):
+        """Pieces that hold any of the rows, each with the rows of its own."""
         starts = np.searchsorted(rows, self.bounds)
-        parts = [
-            piece[rows[start:stop] - first]
+        return [
+            (piece, rows[start:stop] - first)
             for piece, first, (start, stop) in zip(self.pieces, self.bounds, pairwise(starts), strict=False)
             if stop > start
         ]
-        if self.is_sparse:
-            return sp.vstack([sp.csr_array(part) for part in parts], format="csr", dtype=self.dtype)
-        return np.concatenate(parts, dtype=self.dtype)
 
 
 def chain_rows(values):
@@ -140,23 +158,11 @@ def entry_shape(value, kind):
         return value.instance_shape
     if kind == "text":
         return ()
+    if isinstance(value, LazyArray):
+        return value.entry_shape
     if isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1:
-        return _ragged_shape(value)
+        return ragged_shape(value)
     return tuple(value.shape[1:])
-
-
-def _ragged_shape(value):
-    """(None, None[, channels]) of images of different sizes; None too where all are missing."""
-    shapes = {entry.shape for entry in value if entry is not None}
-    if not shapes:
-        return (None, None)
-    n_axes = {len(shape) for shape in shapes}
-    if len(n_axes) != 1:
-        return (None, None)
-    return tuple(
-        sizes[0] if len(set(sizes)) == 1 and axis >= 2 else None
-        for axis, sizes in enumerate(zip(*shapes, strict=True))
-    )
 
 
 def same_entries(first, second, rows):

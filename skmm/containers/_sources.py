@@ -25,15 +25,23 @@ class RowSource(ABC):
     """What a LazyArray needs: ``shape``, ``dtype`` and ``read(rows)``; readers of files derive from it.
 
     `read` is given sorted, unique, non-negative rows (an int array, never empty) and returns them in memory:
-    an ndarray, or a CSR array where ``is_sparse``. `location` names the source in messages.
+    an ndarray, or a CSR array where ``is_sparse``. `location` names the source in messages. Images of
+    different sizes are a 1-D source of dtype object, whose `entry_shape` and `entry_dtype` tell what an image
+    is: (None, None) or (None, None, channels).
     """
 
     is_sparse = False
     location = None
+    present = None  # bool array (n_rows,) where the source knows that rows are missing
+    entry_shape = entry_dtype = None  # those of the shape and data type, where rows have one size
 
     @abstractmethod
     def read(self, rows):
         """Read rows, an int array in increasing order without repeats."""
+
+    def row_keys(self, rows):
+        """A key for each of some rows, which changes when its content may have; None where there is none."""
+        del rows
 
 
 def as_slice(rows):
@@ -107,9 +115,9 @@ class _FileSource(RowSource):
 class MemmapSource(_FileSource):
     """A part of a file in NumPy's binary layout."""
 
-    def __init__(self, path, shape, dtype, offset, order):
+    def __init__(self, path, shape, dtype, offset, order, *, writable=True):
         super().__init__(path, shape, dtype)
-        self.offset, self.order = int(offset), order
+        self.offset, self.order, self.writable = int(offset), order, writable
 
     def open(self):
         """Map the file into memory; a map is kept while the file stays as it is, since new ones are slow."""
@@ -127,6 +135,15 @@ class MemmapSource(_FileSource):
     def read(self, rows):
         """Copy rows out of the map."""
         return np.array(self.open()[as_slice(rows)], subok=False)
+
+    def row_keys(self, rows):
+        """Path, size, time and layout of the file, and the row."""
+        # Writing through a map need not change the time of its file.
+        stamp = None if self.writable else file_stamp(self.location)
+        if stamp is None:
+            return None
+        layout = (self.location, *stamp, self.offset, self.order, self.shape, self.dtype.str)
+        return [(*layout, int(row)) for row in rows]
 
 
 class H5Source(_FileSource):
@@ -250,6 +267,10 @@ class ObjectSource(RowSource):
             raise messages.wrong_read(self.location, (len(rows), *self.shape[1:]), values.shape)
         return values
 
+    def row_keys(self, rows):
+        """The keys that the object gives."""
+        return self.array.row_keys(rows) if hasattr(self.array, "row_keys") else None
+
 
 def read_object(array, rows):
     """Rows of an array-like object as an ndarray; zarr arrays select along one axis by ``oindex``."""
@@ -273,7 +294,8 @@ def memmap_source(array):
         return None
     address = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
     order = "C" if array.flags.c_contiguous else "F"
-    return MemmapSource(path, array.shape, array.dtype, root.offset + address, order)
+    writable = root.mode != "r"
+    return MemmapSource(path, array.shape, array.dtype, root.offset + address, order, writable=writable)
 
 
 def find_source(array):
