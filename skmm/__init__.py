@@ -5,8 +5,13 @@ The house, in the order in which data flows through it:
 - `skmm.containers`: `ModalityDict`, `BagArray`, lazy arrays; what a modality is and what is missing;
 - `skmm.datasets`: data to try things on, made, bundled or fetched, and simulated missingness;
 - `skmm.compose`: transformers for each modality, splitting one table, joining several;
+- `skmm.preprocessing`: images and scans before they are embedded;
+- `skmm.impute`: holes in tables, and modalities that are absent;
+- `skmm.embedding`: pretrained backbones, the cache of what they gave, pooling of bags;
+- `skmm.sampling`: samplers against imbalanced classes, on all modalities at once;
 - `skmm.nn`: torch blocks, which know nothing of scikit-learn;
 - `skmm.fusion`: the classifiers, one published model a file;
+- `skmm.multiclass`: ordered classes, several targets, balanced weights;
 - `skmm.metrics`: the scorers of the published tables;
 - `skmm.model_selection`: comparisons of models and of modalities, tables, plots, search spaces;
 - `skmm.inspection`: plots of what a fitted model looks at, and of what its parts are worth;
@@ -25,12 +30,17 @@ _FOLDERS = (
     "compose",
     "containers",
     "datasets",
+    "embedding",
     "exceptions",
     "fusion",
+    "impute",
     "inspection",
     "metrics",
     "model_selection",
+    "multiclass",
     "nn",
+    "preprocessing",
+    "sampling",
     "testing",
 )
 
