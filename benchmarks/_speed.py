@@ -1,4 +1,4 @@
-"""What the speed benchmarks share: seconds of steady epochs of a fit and of a loop by hand, their ratio."""
+"""What the speed benchmarks share: seconds of steady epochs of a fit, of a loop by hand, of a call; ratios."""
 
 import time
 
@@ -44,19 +44,24 @@ def loop_seconds(model, loss_of, n_samples, batch_size, n_epochs=1, *, lr, weigh
     return time.process_time() - start
 
 
-def report_ratios(name, cases, n_pairs=5):
+def call_seconds(function, *args):
+    """Seconds of a call."""
+    start = time.process_time()
+    function(*args)
+    return time.process_time() - start
+
+
+def report_ratios(name, cases, n_pairs=5, *, than="the hand-written loop"):
     """Print and write the ratio of two times for each case: {name of the case: (function, function by hand)}.
 
-    Ratios of process times, one thread, alternating pairs.
+    Ratios of process times, one thread, alternating pairs; `than` says what was done by hand.
     """
     torch.set_num_threads(1)
     lines = []
     for case, (ours, by_hand) in cases.items():
         ratios = [ours() / by_hand() for _ in range(n_pairs)]
         low, median, high = np.percentile(ratios, [25, 50, 75])
-        lines.append(
-            f"{case}: {median:.2f} of the hand-written loop's time (quartiles {low:.2f} to {high:.2f})"
-        )
+        lines.append(f"{case}: {median:.2f} of {than}'s time (quartiles {low:.2f} to {high:.2f})")
         print(lines[-1], flush=True)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
