@@ -1,4 +1,4 @@
-"""What the speed benchmarks share: seconds of steady epochs of a fit, of a loop by hand, of a call; ratios."""
+"""What the speed benchmarks share: seconds of steady epochs of a fit and of a loop, of a call; ratios."""
 
 import time
 
