@@ -1,0 +1,3 @@
+"""Around any classifier: ordered classes, several targets, balanced weights."""
+
+__all__ = []
