@@ -5,6 +5,7 @@ modality was observed; ``mask`` is bool, True where an instance of a padded bag 
 """
 
 from skmm.nn._attention import Attention, attend
+from skmm.nn._bag_pooling import AttendedAverage, BagAttentionPooling
 from skmm.nn._dropout import AlphaDropout, Dropout, NoiseSource, NoisyModule
 from skmm.nn._gates import FeatureGate
 from skmm.nn._grouped import ColumnGroups, GroupedLinear
@@ -17,6 +18,7 @@ from skmm.nn._missing import NeutralVector, drop_modalities, renormalize
 from skmm.nn._output import Bag, FusionOutput
 from skmm.nn._pooling import GatedAttentionPooling
 from skmm.nn._positions import fourier_positions
+from skmm.nn._segments import segment_mean, segment_softmax, segment_sum
 from skmm.nn._tokens import (
     BagTokens,
     FeatureTokens,
@@ -29,8 +31,10 @@ from skmm.nn._tokens import (
 
 __all__ = [
     "AlphaDropout",
+    "AttendedAverage",
     "Attention",
     "Bag",
+    "BagAttentionPooling",
     "BagTokens",
     "ColumnGroups",
     "Dropout",
@@ -55,5 +59,8 @@ __all__ = [
     "fourier_positions",
     "masked_softmax",
     "renormalize",
+    "segment_mean",
+    "segment_softmax",
+    "segment_sum",
     "xavier_linear",
 ]
