@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+from imblearn.under_sampling import RandomUnderSampler
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -12,8 +13,10 @@ from skmm.testing import all_estimators, parametrize_with_multimodal_checks
 # Arguments that a class needs, or with which it is quick. Every other estimator is checked as it is.
 QUICK = {"hidden": 4, "n_layers": 1, "n_latents": 2, "latent_dim": 4, "max_epochs": 2}
 ARGUMENTS = {
+    "ModalitySampler": {"sampler": RandomUnderSampler(random_state=0)},
     "ModalitySplitter": {"modalities": {"first": [0], "rest": slice(1, None)}},
     "ModalityTransformer": {"transformers": {"alpha": MaxAbsScaler()}},
+    "RandomForestImputer": {"n_estimators": 3, "max_iter": 2},
 }
 # More instances of a class, to be checked beside the default one.
 VARIANTS = {
@@ -22,7 +25,14 @@ VARIANTS = {
     "ConcatModalities": [{"add_presence": True}, {"missing": 0.0}],
 }
 # What skmm's checks do not concern, with the reason.
-NOT_MULTIMODAL = {"ModalitySplitter": "what it takes is one table; modalities are what comes out"}
+IMAGES = "it takes the images of one modality, and tests/preprocessing hold the same laws of them"
+NOT_MULTIMODAL = {
+    "GrayscaleNormalizer": IMAGES,
+    "HistogramEqualizer": IMAGES,
+    "ModalitySampler": "what comes out has other samples; tests/sampling hold the same laws of it",
+    "ModalitySplitter": "what it takes is one table; modalities are what comes out",
+    "RandomForestImputer": "it fills one table; ModalityTransformer applies it to a modality",
+}
 # scikit-learn's checks want some accuracy: fewer epochs than by default, and more where each is one step.
 LEARNING = {"hidden": 64, "n_layers": 1, "n_latents": 2, "depth": 1, "max_epochs": 20}
 FULL_BATCH = {"precision": "float64", "batch_size": -1}
