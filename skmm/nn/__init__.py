@@ -15,6 +15,7 @@ from skmm.nn._image_gate import UNetGate
 from skmm.nn._linear import xavier_linear
 from skmm.nn._masking import masked_softmax
 from skmm.nn._missing import NeutralVector, drop_modalities, renormalize
+from skmm.nn._modality_attention import ModalityAttention
 from skmm.nn._output import Bag, FusionOutput
 from skmm.nn._pooling import GatedAttentionPooling
 from skmm.nn._positions import fourier_positions
@@ -45,6 +46,7 @@ __all__ = [
     "GroupTokens",
     "GroupedLinear",
     "ImageEncoder",
+    "ModalityAttention",
     "NeutralVector",
     "NoiseSource",
     "NoisyModule",
