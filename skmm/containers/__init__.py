@@ -6,6 +6,7 @@ by rows as scikit-learn's tools do it.
 
 from skmm.containers._bag_array import BagArray
 from skmm.containers._constructors import from_anndata, from_dataframe, from_mudata, from_tables
+from skmm.containers._images import read_images
 from skmm.containers._input import (
     as_modality_dict,
     check_finite,
@@ -27,6 +28,7 @@ from skmm.containers._rows import (
     take_rows,
 )
 from skmm.containers._schema import Schema
+from skmm.containers._series import read_series
 
 __all__ = [
     "KINDS",
@@ -48,7 +50,9 @@ __all__ = [
     "n_rows",
     "normalize_rows",
     "placeholder",
+    "read_images",
     "read_rows",
+    "read_series",
     "stack_rows",
     "take_rows",
     "validate_modalities",

@@ -268,8 +268,9 @@ class BagArray:
             return NotImplemented
         if not np.array_equal(self._offsets, other._offsets):
             return False
-        mine, theirs = np.asarray(self._values), np.asarray(other._values)
-        return np.array_equal(mine, theirs, equal_nan=mine.dtype.kind == "f" and theirs.dtype.kind == "f")
+        from skmm.containers._rows import same_entries
+
+        return same_entries(self._values, other._values, slice(None))
 
     __hash__ = None
 

@@ -8,6 +8,7 @@ do not read other data unnoticed.
 import json
 import re
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,13 @@ from skmm.containers._entries import object_array
 from skmm.containers._frames import from_json, read_frame, to_json, write_frame
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._modality_dict import ModalityDict
-from skmm.containers._rows import n_rows
-from skmm.containers._sources import CSRSource, find_source, row_bytes
+from skmm.containers._ragged import RaggedSource
+from skmm.containers._rows import lazy_step, n_rows
+from skmm.containers._sources import CSRSource, find_source
 
 _MANIFEST = "manifest.json"
 _FORMAT = "skmm modalities"
 _VERSION = 1
-_CHUNK_BYTES = 1 << 24  # of a lazy array, this much is in memory while it is written
 _SAFE_KINDS = "biufUSmM"  # data types that npy files hold without pickle
 
 
@@ -195,6 +196,8 @@ def _write_value(value, directory, stem, where, index):
             "values": _write_value(value.values, directory, stem, where, None),
             "offsets": offsets,
         }
+    if isinstance(value, LazyArray) and value.dtype == object:
+        return _write_images(_pieces(value), directory, stem, where, form="lazy_images")
     if isinstance(value, LazyArray):
         return (
             _write_lazy_sparse(value, directory, stem)
@@ -209,7 +212,9 @@ def _write_value(value, directory, stem, where, index):
         return {"form": "frame", "has_ids": has_ids, "frame": write_frame(value, directory, stem, where)}
     if value.dtype == object and value.ndim == 1:
         is_text = not any(isinstance(entry, np.ndarray) for entry in value)
-        return (_write_text if is_text else _write_images)(value, directory, stem, where)
+        if is_text:
+            return _write_text(value, directory, stem, where)
+        return _write_images([value], directory, stem, where, form="images")
     return _write_array(value, directory, stem, where)
 
 
@@ -235,27 +240,30 @@ def _write_text(texts, directory, stem, where):
     return {"form": "text", "file": f"{stem}.json"}
 
 
-def _write_images(images, directory, stem, where):
-    """Write images of different sizes: their bytes in a row, shapes (-1 where missing) and data types."""
-    arrays = [None if image is None else np.ascontiguousarray(image) for image in images]
-    unsafe = next(
-        (array.dtype for array in arrays if array is not None and array.dtype.kind not in "biuf"), None
-    )
-    if unsafe is not None:
-        raise messages.cannot_save(where, f"arrays of dtype {unsafe}")
-    n_axes = max(array.ndim for array in arrays if array is not None)
-    shapes = np.full((len(arrays), n_axes), -1)
-    for row, array in enumerate(arrays):
-        if array is not None:
-            shapes[row, : array.ndim] = array.shape
-    chunks = (array.reshape(-1).view(np.uint8) for array in arrays if array is not None)
-    n_bytes = sum(array.nbytes for array in arrays if array is not None)
-    _stream(directory / f"{stem}.npy", np.dtype(np.uint8), (n_bytes,), chunks)
+def _write_images(pieces, directory, stem, where, *, form):
+    """Write images of different sizes, some at a time: their bytes in a row, shapes and data types."""
+    shapes, dtypes, n_bytes = [], [], 0
+    with (directory / f"{stem}.npy").open("wb") as file:
+        _write_header(file, np.dtype(np.uint8), (0,))
+        for image in chain.from_iterable(pieces):
+            shapes.append(None if image is None else image.shape)
+            dtypes.append(None if image is None else image.dtype.str)
+            if image is None:
+                continue
+            if image.dtype.kind not in "biuf":
+                raise messages.cannot_save(where, f"arrays of dtype {image.dtype}")
+            file.write(np.ascontiguousarray(image).tobytes())
+            n_bytes += image.nbytes
+        file.seek(0)
+        _write_header(file, np.dtype(np.uint8), (n_bytes,))
+    padded = np.full((len(shapes), max((len(shape) for shape in shapes if shape), default=2)), -1)
+    for row, shape in enumerate(shapes):
+        padded[row, : len(shape or ())] = shape or ()
     return {
-        "form": "images",
+        "form": form,
         "file": f"{stem}.npy",
-        "shapes": _write_array(shapes, directory, f"{stem}.shapes", where),
-        "dtypes": [None if array is None else array.dtype.str for array in arrays],
+        "shapes": _write_array(padded, directory, f"{stem}.shapes", where),  # -1 where missing
+        "dtypes": dtypes,
     }
 
 
@@ -273,15 +281,15 @@ def _write_header(file, dtype, shape):
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _pieces(lazy, n_bytes):
+def _pieces(lazy):
     """Rows of a lazy array, a part at a time."""
-    step = max(1, _CHUNK_BYTES // n_bytes)
+    step = lazy_step(lazy)
     return (lazy[start : start + step] for start in range(0, len(lazy), step))
 
 
 def _write_lazy(lazy, directory, file):
     """Write a lazy array in pieces."""
-    _stream(directory / file, lazy.dtype, lazy.shape, _pieces(lazy, row_bytes(lazy)))
+    _stream(directory / file, lazy.dtype, lazy.shape, _pieces(lazy))
     return {"form": "array", "file": file}
 
 
@@ -294,7 +302,7 @@ def _write_lazy_sparse(lazy, directory, stem):
         streams = {"data": data, "indices": indices}
         for part, stream in streams.items():
             _write_header(stream, dtypes[part], (0,))
-        for piece in _pieces(lazy, row_bytes(lazy)):
+        for piece in _pieces(lazy):
             data.write(piece.data.tobytes())
             indices.write(piece.indices.astype(np.int64).tobytes())
             lengths.append(np.diff(piece.indptr))
@@ -374,28 +382,15 @@ def _read_value(directory, entry, index):
         )
     if form == "text":
         return object_array(json.loads((directory / entry["file"]).read_text(encoding="ascii")))
-    if form == "images":
-        return _read_images(directory, entry)
+    if form in ("images", "lazy_images"):
+        shapes = _load(directory, entry["shapes"]["file"])
+        images = LazyArray(RaggedSource(_load(directory, entry["file"], lazy=True), shapes, entry["dtypes"]))
+        return images if form == "lazy_images" else images[:]
     frame = read_frame(directory, entry["frame"])
     if form == "objects":
         array = frame.to_numpy(dtype=object)
         return array[:, 0] if entry["ndim"] == 1 else array
     return frame.set_axis(index, axis=0) if entry["has_ids"] else frame
-
-
-def _read_images(directory, entry):
-    """Images of different sizes."""
-    flat, shapes = _load(directory, entry["file"]), _load(directory, entry["shapes"]["file"])
-    images, start = [], 0
-    for shape, dtype in zip(shapes, entry["dtypes"], strict=True):
-        if dtype is None:
-            images.append(None)
-            continue
-        size = shape[shape >= 0]
-        stop = start + int(np.prod(size)) * np.dtype(dtype).itemsize
-        images.append(flat[start:stop].copy().view(dtype).reshape(size))
-        start = stop
-    return object_array(images)
 
 
 def _read_index(directory, entry):

@@ -29,7 +29,8 @@ def _form(value, kind):
         lengths = value.lengths
         span = f"{lengths.min()}..{lengths.max()}" if len(lengths) else "0"
         lazy = ", lazy" if isinstance(value.values, LazyArray) else ""
-        return f"{span} instances of {value.instance_shape} {value.dtype}{lazy}"
+        dtype = value.values.entry_dtype if lazy else value.dtype
+        return f"{span} instances of {value.instance_shape} {dtype}{lazy}"
     shape = " x ".join(str(size) for size in value.shape[1:])
     if isinstance(value, LazyArray):
         if None in value.entry_shape:

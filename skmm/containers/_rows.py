@@ -10,9 +10,18 @@ from skmm.containers import _validation as messages
 from skmm.containers._bag_array import BagArray
 from skmm.containers._entries import common_shape, object_array, ragged_shape
 from skmm.containers._lazy import LazyArray
-from skmm.containers._sources import RowSource
+from skmm.containers._sources import RowSource, row_bytes
 
 CHUNK = 1024  # rows of a lazy array that are held in memory at once where all of it is passed over
+_CHUNK_BYTES = 1 << 25  # and at most this much
+_FEW_IMAGES = 16  # of different sizes, so that nothing tells how large they are
+
+
+def lazy_step(lazy):
+    """How many rows of a lazy array are read at once where all of it is passed over."""
+    if lazy.dtype == object:  # images of different sizes
+        return _FEW_IMAGES
+    return int(np.clip(_CHUNK_BYTES // row_bytes(lazy), 1, CHUNK))
 
 
 def normalize_rows(key, n_samples):
@@ -144,7 +153,8 @@ def _stack_offsets(bags):
 def placeholder(kind, shape, n_samples, *, sparse=False):
     """Values of a modality that is missing for all samples; they take no memory and never matter."""
     if kind == "bag":
-        return BagArray(np.empty((0, *shape)), np.zeros(n_samples + 1, dtype=np.int64))
+        values = np.empty(0, dtype=object) if None in shape else np.empty((0, *shape))
+        return BagArray(values, np.zeros(n_samples + 1, dtype=np.int64))
     if kind == "text" or None in shape:
         return np.full(n_samples, None, dtype=object)
     if sparse:
@@ -166,9 +176,18 @@ def entry_shape(value, kind):
 
 
 def same_entries(first, second, rows):
-    """Whether two modalities hold equal values at ``rows``."""
+    """Whether two modalities hold equal values at ``rows``; what is lazy is not in memory at once."""
+    if any(isinstance(value, BagArray) and isinstance(value.values, LazyArray) for value in (first, second)):
+        bags = [value for value in (first, second) if isinstance(value, BagArray)]
+        return (
+            len(bags) == 2
+            and np.array_equal(first.lengths[rows], second.lengths[rows])
+            and all(_equal(first[int(row)], second[int(row)]) for row in rows)
+        )
     if isinstance(first, LazyArray) or isinstance(second, LazyArray):
-        pieces = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+        step = min(lazy_step(value) for value in (first, second) if isinstance(value, LazyArray))
+        rows = np.arange(n_rows(first))[rows]
+        pieces = [rows[start : start + step] for start in range(0, len(rows), step)]
         return all(_equal(read_rows(first, piece), read_rows(second, piece)) for piece in pieces)
     return _equal(read_rows(first, rows), read_rows(second, rows))
 
