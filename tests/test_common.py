@@ -4,18 +4,23 @@ import inspect
 
 import pytest
 from imblearn.under_sampling import RandomUnderSampler
+from sklearn.linear_model import RidgeClassifier
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skmm.fusion import LateFusionClassifier
 from skmm.testing import all_estimators, parametrize_with_multimodal_checks
 
 # Arguments that a class needs, or with which it is quick. Every other estimator is checked as it is.
 QUICK = {"hidden": 4, "n_layers": 1, "n_latents": 2, "latent_dim": 4, "max_epochs": 2}
 ARGUMENTS = {
+    "ClassWeightClassifier": {"estimator": LateFusionClassifier()},
     "ModalitySampler": {"sampler": RandomUnderSampler(random_state=0)},
     "ModalitySplitter": {"modalities": {"first": [0], "rest": slice(1, None)}},
     "ModalityTransformer": {"transformers": {"alpha": MaxAbsScaler()}},
+    "MultiTargetClassifier": {"estimator": RidgeClassifier()},
+    "OrdinalCascadeClassifier": {"estimator": LateFusionClassifier(), "order": "sorted"},
     "RandomForestImputer": {"n_estimators": 3, "max_iter": 2},
 }
 # More instances of a class, to be checked beside the default one.
@@ -31,6 +36,7 @@ NOT_MULTIMODAL = {
     "HistogramEqualizer": IMAGES,
     "ModalitySampler": "what comes out has other samples; tests/sampling hold the same laws of it",
     "ModalitySplitter": "what it takes is one table; modalities are what comes out",
+    "MultiTargetClassifier": "it predicts a table; tests/multiclass hold the same laws of it",
     "RandomForestImputer": "it fills one table; ModalityTransformer applies it to a modality",
 }
 # scikit-learn's checks want some accuracy: fewer epochs than by default, and more where each is one step.
