@@ -380,7 +380,7 @@ class ModalitySampler(BaseEstimator):
         try:
             return self.sampler_.fit_resample(view, codes)
         except ValueError as error:
-            if "n_neighbors" not in str(error) and "n_samples" not in str(error):
+            if "n_neighbors" not in str(error):
                 raise
             counts = dict(zip(self.classes_.tolist(), np.bincount(codes).tolist(), strict=True))
             smallest = min(counts, key=counts.get)

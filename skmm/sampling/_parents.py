@@ -9,8 +9,12 @@ and from three moments the two numbers and t follow. So samplers are used as the
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 _TINY = 1e-8  # of the smallest spread of a column: squared, it is lost in the rounding of squared distances
+_FLOOR = 1e-100  # that numbers still are numbers
 _CLOSE = 1e-10  # moments that agree
 _AT_A_SAMPLE = 1e-12  # a number that is that of a sample: nothing, or next to nothing, was added
 
@@ -33,7 +37,7 @@ def sample_numbers(n_samples):
 def code_scale(spreads):
     """How large the columns may be beside columns of given standard deviations."""
     spreads = spreads[spreads > 0]
-    return _TINY * (spreads.min() if len(spreads) else 1.0)
+    return max(_TINY * spreads.min(), _FLOOR) if len(spreads) else _TINY
 
 
 def code_columns(n_samples, scale):
@@ -115,10 +119,7 @@ def join_groups(groups, parents):
     ndarray of shape (n_rows,)
         Groups of the rows.
     """
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    names, codes = np.unique(groups, return_inverse=True)
+    codes, names = pd.factorize(groups)
     edges = codes[parents.nearer], codes[parents.other]
     graph = csr_array((np.ones(len(edges[0])), edges), shape=(len(names), len(names)))
     _, parts = connected_components(graph, directed=False)
