@@ -31,6 +31,9 @@ CONTAINERS = {
     "from_dataframe",
     "from_mudata",
     "from_tables",
+    "map_rows",
+    "read_images",
+    "read_series",
 }
 
 

@@ -50,7 +50,8 @@ def _open(file, path):
     pillow = import_optional("PIL", extra="image", who=f"Reading {path!r}")
     module = import_optional(plugin[0], extra="image", who=f"Reading {path!r}")
     with reading(path):
-        image = getattr(module, plugin[1])(file, path)
+        # Without a name, since Pillow would map some files into memory, turned ones wrongly.
+        image = getattr(module, plugin[1])(file)
     limit = import_optional(f"{pillow.__name__}.Image", extra="image").MAX_IMAGE_PIXELS
     n_pixels = image.size[0] * image.size[1]
     if limit is not None and n_pixels > limit:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from skmm import BagArray, ModalityDict
-from skmm.containers import LazyArray, _io
+from skmm.containers import LazyArray, _rows
 
 
 class CountingReader:
@@ -296,7 +296,7 @@ def test_numbers_stay_on_disk(tmp_path):
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
 def test_lazy_arrays_are_written_in_pieces(is_sparse, tmp_path, monkeypatch):
     """Saving a lazy array reads a few rows at a time, and what is loaded is lazy again."""
-    monkeypatch.setattr(_io, "_CHUNK_BYTES", 10 * 7 * 8)
+    monkeypatch.setattr(_rows, "_CHUNK_BYTES", 10 * 7 * 8)
     values = np.random.default_rng(0).normal(size=(95, 7)).round(1)
     values[values < 0.5] = 0
     reader = CountingReader(values)
