@@ -9,9 +9,16 @@ from sklearn.utils import Bunch
 from skmm.model_selection._baselines import make_baselines
 from skmm.model_selection._engine import evaluate_fold, run_tasks
 from skmm.model_selection._folds import check_no_shared_group, folds_by_seed
-from skmm.model_selection._inputs import check_samples
+from skmm.model_selection._inputs import check_labels, check_samples
 from skmm.model_selection._scoring import resolve_scorers
 from skmm.model_selection._strategy import STRATEGIES, fusion_strategy
+from skmm.model_selection._targets import (
+    check_labels_in_folds,
+    check_targets,
+    has_targets,
+    per_target,
+    strata_of,
+)
 
 
 def _check_estimators(estimators):
@@ -57,13 +64,17 @@ def _candidates(estimators, baselines, strategies, X):
     return candidates
 
 
-def _check_test(X_test, y_test, groups):
+def _check_test(X_test, y_test, groups, y):
     """Official test set, none of whose groups is in training; None where there is none."""
     if (X_test is None) != (y_test is None):
         raise ValueError("X_test and y_test go together. Only one of them was given.")
     if X_test is None:
         return None
-    X_test, y_test, test_groups = check_samples(X_test, y_test, suffix="_test")
+    several = isinstance(y, pd.DataFrame)
+    check_y = check_targets if several else check_labels
+    X_test, y_test, test_groups = check_samples(X_test, y_test, suffix="_test", check_y=check_y)
+    if several and list(y_test.columns) != list(y.columns):
+        raise ValueError(f"y_test must have the targets of y, {list(y.columns)}. Got {list(y_test.columns)}.")
     if groups is not None and test_groups is not None:
         advice = "Leave those samples out of X or of X_test."
         check_no_shared_group(groups, test_groups, "X_test", advice)
@@ -73,6 +84,13 @@ def _check_test(X_test, y_test, groups):
 def score_rows(labels, outcome):
     """Rows of the tidy table, one a metric."""
     times = {name: outcome[name] for name in ("fit_time", "score_time", "n_train", "n_test")}
+    if isinstance(times["n_train"], pd.Series):  # several targets
+        return [
+            {**labels, "target": target, "metric": metric, "value": value}
+            | {**times, "n_train": int(times["n_train"][target]), "n_test": n_test}
+            for target, (values, n_test) in outcome["values"].items()
+            for metric, value in values.items()
+        ]
     return [
         {**labels, "metric": metric, "value": value, **times} for metric, value in outcome["values"].items()
     ]
@@ -80,9 +98,15 @@ def score_rows(labels, outcome):
 
 def _prediction_frame(labels, outcome, samples):
     """Predictions of one fold; samples are the rows of X, or of X_test in the fold "test"."""
+    if isinstance(outcome["predictions"], list):  # several targets
+        parts = [
+            _prediction_frame({**labels, "target": target}, {"predictions": tuple(part)}, samples)
+            for target, *part in outcome["predictions"]
+        ]
+        return pd.concat(parts, ignore_index=True)
     rows, y_true, y_pred = outcome["predictions"]
     index = getattr(samples, "index", None)
-    columns = {name: labels[name] for name in ("estimator", "seed", "fold")}
+    columns = {name: labels[name] for name in ("estimator", "seed", "fold", "target") if name in labels}
     columns |= {"sample": rows}
     if index is not None and not callable(index):
         columns["sample_id"] = np.asarray(index)[rows]
@@ -100,6 +124,7 @@ def compare_estimators(
     random_states=(0,),
     baselines=("majority", "concat_lr"),
     strategies=None,
+    stratify=None,
     X_test=None,
     y_test=None,
     return_predictions=False,
@@ -119,12 +144,13 @@ def compare_estimators(
         Classifiers by the name they shall have in tables.
     X : mapping of str -> array, ModalityDict, or array-like of shape (n_samples, n_features)
         Samples.
-    y : array-like of shape (n_samples,)
-        Class labels.
+    y : array-like of shape (n_samples,), or DataFrame or array of shape (n_samples, n_targets)
+        Class labels. With a column a target, holes (None, NaN, NA) are allowed: each target is learned from
+        and scored on the samples that have a label for it.
     cv : int, splitter, iterable of (train, test), or None, default=5
         An integer means StratifiedKFold, shuffled; with groups, StratifiedGroupKFold. A splitter with a fixed
         ``random_state`` keeps its folds for every seed. None: no cross-validation, only the official test
-        set.
+        set. With several targets folds are stratified by the one named in ``stratify``, or by none.
     groups : array-like of shape (n_samples,), default=None
         Groups, such as patients, that no fold divides; default: ``X.groups``. They are put into X where it
         is a mapping, and handed to fits that take groups (alone or as steps of a Pipeline) where it is a
@@ -141,6 +167,8 @@ def compare_estimators(
         larger), and every column standardised.
     strategies : dict of str -> {"early", "intermediate", "late", "none"}, default=None
         Fusion strategies by estimator, where the inferred one is wrong.
+    stratify : target, default=None
+        With several targets, the one by whose labels folds are stratified; a hole counts as a class.
     X_test : like X, default=None
         Official test set: each estimator is fitted once a seed on all of X, and scored on it as fold "test".
     y_test : array-like of shape (n_test_samples,), default=None
@@ -158,7 +186,9 @@ def compare_estimators(
     -------
     DataFrame, or Bunch
         A tidy table with one row a score: estimator, strategy, baseline (bool), seed, fold (number or
-        "test"), metric, value, fit_time and score_time (seconds), n_train, n_test. With
+        "test"), metric, value, fit_time and score_time (seconds), n_train, n_test. Several targets have a
+        row each, told apart by the column target; n_train and n_test count their labels, and the times are
+        those of all targets together. With
         ``return_predictions`` or ``return_estimators`` a Bunch of ``scores`` (that table), ``predictions``
         (DataFrame: estimator, seed, fold, sample, sample_id where X has ids, y_true, y_pred) and
         ``estimators`` (lists by name, in order of seeds and folds).
@@ -166,7 +196,8 @@ def compare_estimators(
     Raises
     ------
     ValueError
-        If the splitter ignores groups or divides one, or if the input is wrong.
+        If the splitter ignores groups or divides one, a target has no label on one side of a fold, or the
+        input is wrong.
     RuntimeError
         If an estimator fails; it names the estimator, the seed and the fold.
 
@@ -174,6 +205,14 @@ def compare_estimators(
     --------
     comparison_table : Mean and standard deviation, in bold where best.
     ComparisonDisplay : The scores as a plot.
+
+    Notes
+    -----
+    With several targets a classifier, baselines among them, is fitted once a target, as
+    :class:`~skmm.multiclass.MultiTargetClassifier` does; so are all steps of a Pipeline that is a classifier.
+    A ``MultiTargetClassifier``, alone or as the last step of a Pipeline, is fitted as it is. No score is
+    dropped: a class that a fold or its estimator lacks is dealt with as
+    :func:`~skmm.metrics.roc_auc_ovr_score` says, from probabilities, never from predicted labels.
 
     Examples
     --------
@@ -195,15 +234,22 @@ def compare_estimators(
     <BLANKLINE>
     Mean ± standard deviation (ddof=1) of 5 evaluations: 5 folds x 1 seed. Best in bold.
     """
-    X, y, groups = check_samples(X, y, groups)
-    test = _check_test(X_test, y_test, groups)
+    several = has_targets(y)
+    X, y, groups = check_samples(X, y, groups, check_y=check_targets if several else check_labels)
+    if stratify is not None and not several:
+        raise ValueError("stratify is for several targets. Folds of one target are stratified by its labels.")
+    test = _check_test(X_test, y_test, groups, y)
     if cv is None and test is None:
         raise ValueError("cv=None leaves nothing to evaluate on. Give X_test and y_test, or a cv.")
     scorers = resolve_scorers(scoring)
     candidates = _candidates(estimators, baselines, strategies, X)
+    if several:
+        candidates = {name: (per_target(first), *rest) for name, (first, *rest) in candidates.items()}
     keep = ["predictions"] * return_predictions + ["estimators"] * return_estimators
     labels, tasks = [], []
-    folds = folds_by_seed(X, y, groups, cv, random_states)
+    folds = folds_by_seed(X, strata_of(y, stratify) if several else y, groups, cv, random_states)
+    if several:
+        check_labels_in_folds(y, folds)
     for name, (estimator, strategy, baseline) in candidates.items():
         for seed, splits in folds.items():
             numbered = [(number, *split) for number, split in enumerate(splits)]

@@ -11,13 +11,14 @@ from skmm.model_selection._plotting import (
     rows_size,
     score_label,
 )
-from skmm.model_selection._table import metrics_to_plot
+from skmm.model_selection._table import average_targets, metrics_to_plot
 
 
 class ComparisonDisplay:
     """Scores of several estimators: a point a fold and seed, mean and standard deviation, baselines in grey.
 
     Where there are scores of folds and of an official test set, the latter (mean over seeds) are crosses.
+    Several targets are averaged.
 
     Use :meth:`from_frame` or :meth:`from_estimators` to make one.
 
@@ -126,7 +127,8 @@ class ComparisonDisplay:
         metrics = metrics_to_plot(
             self.scores, ("estimator", "strategy", "baseline", "seed", "fold", "metric", "value"), metrics
         )
-        rows = self.scores.drop_duplicates("estimator")
+        scores = average_targets(self.scores)
+        rows = scores.drop_duplicates("estimator")
         labels = [
             name if strategy == "none" or baseline else f"{name} ({strategy})"
             for name, strategy, baseline in zip(
@@ -136,10 +138,10 @@ class ComparisonDisplay:
         size = rows_size(labels, len(metrics), 0.45)
         self.axes_ = new_axes(ax, len(metrics), "ComparisonDisplay", size=size, sharey=True)
         self.figure_ = self.axes_[0].figure
-        is_test = self.scores["fold"] == "test"
+        is_test = scores["fold"] == "test"
         both = is_test.any() and not is_test.all()
         for axes, metric in zip(self.axes_, metrics, strict=True):
-            own = self.scores[self.scores["metric"] == metric]
+            own = scores[scores["metric"] == metric]
             folds = own[own["fold"] != "test"] if both else own
             values = {name: part["value"].to_numpy() for name, part in folds.groupby("estimator", sort=False)}
             dots = [

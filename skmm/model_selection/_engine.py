@@ -5,6 +5,7 @@ import os
 import time
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, effective_n_jobs
 from sklearn import get_config
 from sklearn.base import clone
@@ -16,6 +17,7 @@ from skmm._parallel import delayed
 from skmm.compose._plan import fit_metadata
 from skmm.model_selection._folds import GROUP_BLIND
 from skmm.model_selection._inputs import select_rows
+from skmm.model_selection._targets import target_views
 
 
 def seeded(estimator, seed):
@@ -60,6 +62,17 @@ def score_once(fitted, X, y, scorers, where):
     return values, time.perf_counter() - start
 
 
+def score_targets_once(fitted, X, y, scorers, where):
+    """Scores of each target with the number of its labels, and the seconds they took together."""
+    start, scores = time.perf_counter(), {}
+    with naming(where):
+        views = list(target_views(fitted, X, y))
+    for target, view, rows, labels in views:
+        own = select_rows(X, rows)
+        scores[target] = score_once(view, own, labels, scorers, f"{where}, target {target!r},")[0], len(rows)
+    return scores, time.perf_counter() - start
+
+
 @contextlib.contextmanager
 def naming(where):
     """Say which estimator failed."""
@@ -95,7 +108,8 @@ def evaluate_fold(estimator, X, y, groups, seed, fold, *, name, scorers, test=No
     Returns
     -------
     dict
-        values, fit_time, score_time, n_train, n_test, and what was to be kept.
+        values, fit_time, score_time, n_train, n_test, and what was to be kept. With several targets the
+        values are {target: (values, n_test)}, and n_train counts the labels of each.
     """
     number, train, rows = fold
     where = f"Estimator {name!r} (seed {seed}, fold {number})"
@@ -104,19 +118,27 @@ def evaluate_fold(estimator, X, y, groups, seed, fold, *, name, scorers, test=No
         X_test, y_test = test
         rows = np.arange(len(y_test))
     else:
-        X_test, y_test = select_rows(X, rows), y[rows]
-        X_train, y_train = select_rows(X, train), y[train]
+        X_test, y_test = select_rows(X, rows), select_rows(y, rows)
+        X_train, y_train = select_rows(X, train), select_rows(y, train)
         groups_train = None if groups is None else groups[train]
     fitted, fit_time = fit_once(estimator, X_train, y_train, groups_train, seed, where)
-    values, score_time = score_once(fitted, X_test, y_test, scorers, where)
+    several = isinstance(y, pd.DataFrame)
+    score = score_targets_once if several else score_once
+    values, score_time = score(fitted, X_test, y_test, scorers, where)
     outcome = {
         "values": values,
         "fit_time": fit_time,
         "score_time": score_time,
-        "n_train": len(y_train),
+        "n_train": y_train.notna().sum() if several else len(y_train),
         "n_test": len(y_test),
     }
-    if "predictions" in keep:
+    if "predictions" in keep and several:
+        with naming(where):
+            outcome["predictions"] = [
+                (target, rows[own], labels, view.labels)
+                for target, view, own, labels in target_views(fitted, X_test, y_test)
+            ]
+    elif "predictions" in keep:
         with naming(where):
             outcome["predictions"] = (rows, y_test, np.asarray(fitted.predict(X_test)))
     if "estimators" in keep:

@@ -11,7 +11,24 @@ from skmm.containers import ModalityDict, as_modality_dict
 from skmm.containers import _validation as messages
 
 
-def check_samples(X, y, groups=None, *, suffix=""):
+def check_labels(X, y, *, suffix=""):  # noqa: ARG001 - as check_targets
+    """Labels of one target as an array, checked."""
+    y = column_or_1d(y)
+    missing = np.flatnonzero(pd.isna(y))
+    if len(missing):
+        raise ValueError(
+            f"y{suffix} has {len(missing)} missing labels (first rows: {missing[:5].tolist()}). "
+            "Leave them out."
+        )
+    target = type_of_target(y)
+    if target not in {"binary", "multiclass"}:
+        raise ValueError(f"y{suffix} must hold class labels. Got a {target} target instead.")
+    if not suffix and len(np.unique(y)) < 2:
+        raise ValueError(f"y must hold at least two classes. Got {y[0]} only." if len(y) else "y is empty.")
+    return y
+
+
+def check_samples(X, y, groups=None, *, suffix="", check_y=check_labels):
     """X that scikit-learn can index, labels and groups of equal length.
 
     Parameters
@@ -24,6 +41,8 @@ def check_samples(X, y, groups=None, *, suffix=""):
         Default: those of X. They are put into a ModalityDict, so that they reach the fits.
     suffix : {"", "_test"}, default=""
         Of the names of X and y in messages. A test set may be of one class.
+    check_y : callable, default=check_labels
+        Checks the labels: ``check_y(X, y, suffix=suffix)`` gives them back as an array or DataFrame.
 
     Returns
     -------
@@ -34,23 +53,13 @@ def check_samples(X, y, groups=None, *, suffix=""):
         X = as_modality_dict(X)
     elif not hasattr(X, "shape"):
         X = np.asarray(X)
-    y = column_or_1d(y)
-    if len(y) != X.shape[0]:
+    n_labels = np.shape(y)[0] if np.ndim(y) else 0
+    if n_labels != X.shape[0]:
         raise ValueError(
             f"X{suffix} and y{suffix} must have as many samples. "
-            f"Got {X.shape[0]} in X{suffix} and {len(y)} in y{suffix}."
+            f"Got {X.shape[0]} in X{suffix} and {n_labels} in y{suffix}."
         )
-    missing = np.flatnonzero(pd.isna(y))
-    if len(missing):
-        raise ValueError(
-            f"y{suffix} has {len(missing)} missing labels (first rows: {missing[:5].tolist()}). "
-            "Leave them out."
-        )
-    target = type_of_target(y)
-    if target not in {"binary", "multiclass"}:
-        raise ValueError(f"y{suffix} must hold class labels. Got a {target} target instead.")
-    if not suffix and len(np.unique(y)) < 2:
-        raise ValueError(f"y must hold at least two classes. Got {y[0]} only." if len(y) else "y is empty.")
+    y = check_y(X, y, suffix=suffix)
     if groups is None:
         return X, y, getattr(X, "groups", None)
     groups = column_or_1d(groups)

@@ -37,6 +37,17 @@ def check_metrics(scores, metrics):
     return metrics
 
 
+def average_targets(scores):
+    """Scores averaged over targets, where there are several: one a metric, estimator, seed and fold."""
+    if "target" not in scores:
+        return scores
+    keys = ["estimator", "strategy", "baseline", "seed", "fold", "metric"]
+    keys = [key for key in keys if key in scores]
+    # skipna: as in a mean over folds, a score that is not defined must show.
+    grouped = scores.groupby(keys, sort=False)["value"]
+    return grouped.apply(lambda values: values.mean(skipna=False)).reset_index()
+
+
 def metrics_to_plot(scores, needed, metrics):
     """Names of metrics to plot, the first one by default, of scores that have the needed columns."""
     check_scores(scores, needed)
@@ -47,6 +58,7 @@ def _summary(scores, metrics):
     """Mean, standard deviation and number of values by estimator; rows in the order of the scores."""
     is_test = (scores["fold"] == "test").rename("evaluation")
     keys = ["estimator", "strategy"]
+    keys = ["target", *keys] if "target" in scores else keys
     if is_test.any() and not is_test.all():
         keys = ["evaluation", *keys]
     frame = scores.assign(evaluation=np.where(is_test, _TEST, _FOLDS))
@@ -67,7 +79,7 @@ def _summary(scores, metrics):
     return table.swaplevel(axis=1).reindex(columns=order)
 
 
-def _caption(scores, bold):
+def _caption(scores, bold, n_targets):
     """How the numbers came about, in a sentence or two."""
     texts = []
     for is_test, name in ((False, "folds"), (True, "test")):
@@ -76,7 +88,8 @@ def _caption(scores, bold):
             continue
         n_seeds = part["seed"].nunique()
         per_seed = part.groupby("seed")["fold"].nunique().max()
-        n = part.groupby(["estimator", "metric"]).size().max()
+        by = [name for name in ("target", "estimator", "metric") if name in part]
+        n = part.groupby(by).size().max()
         seeds = f"{n_seeds} seed{'s' if n_seeds > 1 else ''}"
         what = (
             f"{per_seed} fold{'s' if per_seed > 1 else ''} x {seeds}"
@@ -85,6 +98,8 @@ def _caption(scores, bold):
         )
         texts.append(f"{n} evaluation{'s' if n > 1 else ''}: {what}")
     caption = f"Mean ± standard deviation (ddof=1) of {'; and of '.join(texts)}."
+    if n_targets:
+        caption += f" Scores are means over {n_targets} target{'s' if n_targets > 1 else ''}."
     return caption + (" Best in bold." if bold else "")
 
 
@@ -92,7 +107,9 @@ def _cells(table, metrics, digits, bold, mark, plus_minus):
     """Texts of the scores, and the best of each metric (ties as shown) marked."""
     cells = pd.DataFrame(index=table.index, columns=metrics, dtype=object)
     shown = {metric: table[metric, "mean"].round(digits) for metric in metrics}
-    blocks = table.index.get_level_values(0) if table.index.nlevels == 3 else np.zeros(len(table))
+    blocks = (
+        table.index.droplevel(["estimator", "strategy"]) if table.index.nlevels > 2 else np.zeros(len(table))
+    )
     for metric in metrics:
         best = shown[metric].groupby(np.asarray(blocks)).transform("max")
         for row, (mean, std) in enumerate(zip(table[metric, "mean"], table[metric, "std"], strict=True)):
@@ -147,12 +164,13 @@ def escape_latex(text):
 _WRITERS = {"markdown": (str, _markdown), "rst": (escape_rst, _rst), "latex": (escape_latex, _latex)}
 
 
-def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=3):
+def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=3, by_target=False):
     """Summarise a comparison: mean and standard deviation of each estimator's scores.
 
     The mean and the standard deviation (ddof=1) go over all n values of an estimator, one a fold and seed.
     Folds share training samples, so the deviation is no standard error of the mean. A score that is NaN on
-    one fold makes its mean NaN.
+    one fold makes its mean NaN. With several targets a value is the mean over the targets, on one fold and
+    seed.
 
     Parameters
     ----------
@@ -166,13 +184,15 @@ def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=
         Whether the best mean of each metric (all that are equal as shown) is bold, in text.
     digits : int, default=3
         Decimals in text.
+    by_target : bool, default=False
+        With several targets, whether to show each rather than their mean.
 
     Returns
     -------
     DataFrame or str
         "frame": rows (estimator, strategy), columns (metric, "mean" | "std" | "n"). Otherwise a table with a
         caption that says over how many folds and seeds. Where there are scores of folds and of an official
-        test set, the rows are divided by it.
+        test set, the rows are divided by it; and by target, if asked for.
 
     Raises
     ------
@@ -197,6 +217,12 @@ def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=
     if format not in {"frame", *_WRITERS}:
         raise ValueError(f'format must be "frame", "markdown", "rst" or "latex". Got {format!r} instead.')
     metrics = check_metrics(scores, metrics)
+    if by_target and "target" not in scores:
+        raise ValueError(
+            "by_target=True needs scores of several targets. Got scores without a column target."
+        )
+    n_targets = 0 if by_target or "target" not in scores else scores["target"].nunique()
+    scores = scores if by_target else average_targets(scores)
     table = _summary(scores, metrics)
     if format == "frame":
         return table
@@ -208,7 +234,7 @@ def comparison_table(scores, *, metrics=None, format="frame", bold=True, digits=
         [*map(escape, names), *values] for names, values in zip(table.index, cells.to_numpy(), strict=True)
     ]
     header = [escape(name) for name in (*table.index.names, *metrics)]
-    return write(header, rows, _caption(scores, bold), table.index.nlevels)
+    return write(header, rows, _caption(scores, bold, n_targets), table.index.nlevels)
 
 
 def confusion_matrices(predictions, *, normalize=None, labels=None):
@@ -252,6 +278,10 @@ def confusion_matrices(predictions, *, normalize=None, labels=None):
     from sklearn.metrics import confusion_matrix
 
     check_scores(predictions, ("estimator", "seed", "fold", "y_true", "y_pred"))
+    if "target" in predictions and predictions["target"].nunique() > 1:
+        raise ValueError(
+            "predictions hold several targets. Choose one: predictions[predictions['target'] == ...]."
+        )
     is_test = predictions["fold"] == "test"
     if is_test.any() and not is_test.all():
         raise ValueError(
