@@ -1,5 +1,6 @@
 """Fusion classifiers: one published model a file, all of them ordinary scikit-learn classifiers."""
 
+from skmm.fusion._attention_pooling import AttentionPoolingClassifier
 from skmm.fusion._base import BaseFusionClassifier
 from skmm.fusion._healnet import HEALNetClassifier
 from skmm.fusion._image_mm_dynamics import ImageMMDynamics
@@ -9,6 +10,7 @@ from skmm.fusion._mm_dynamics import MMDynamicsClassifier
 from skmm.fusion._mm_static import MMStaticClassifier
 
 __all__ = [
+    "AttentionPoolingClassifier",
     "BaseFusionClassifier",
     "HEALNetClassifier",
     "ImageMMDynamics",
