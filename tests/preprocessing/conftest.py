@@ -57,12 +57,11 @@ def check_forms():
         """Compare forms; `channel` says whether volumes keep one channel that images lose."""
         expected = on_each_slice(slices, estimator.fit(slices).transform)
         assert expected.shape[0] == 6
-        as_volume = expected[..., np.newaxis] if channel else expected
+        has_channels = slices.ndim == 4
+        as_volume = expected if has_channels and not channel else expected[..., np.newaxis]
 
-        volumes = slices.reshape(2, 3, *slices.shape[1:])
-        volumes = volumes if slices.ndim == 4 else volumes[..., np.newaxis]
-        if slices.ndim == 3 and not channel:
-            as_volume = expected[..., np.newaxis]
+        volumes = slices if has_channels else slices[..., np.newaxis]
+        volumes = volumes.reshape(2, 3, *volumes.shape[1:])
         np.testing.assert_array_equal(
             estimator.transform(volumes), as_volume.reshape(2, 3, *as_volume.shape[1:])
         )

@@ -121,6 +121,22 @@ def test_volumes_stay_volumes(images):
     np.testing.assert_array_equal(changed["mri"], steps.transform(images).reshape(3, 4, 5, 6, 1))
 
 
+def test_bags_of_slices_of_different_sizes(images):
+    """Slices of a bag may differ in size; given a size they become an ordinary bag, each as it is alone."""
+    slices = np.empty(4, dtype=object)
+    for row in range(4):
+        slices[row] = images[row, : 4 + row]
+    bags = BagArray(slices, [0, 3, 3, 4])
+    step = GrayscaleNormalizer(size=6)
+    normalized, equalized = step.fit_transform(bags), HistogramEqualizer().fit_transform(bags)
+
+    assert (normalized.lengths.tolist(), normalized.values.shape) == ([3, 0, 1], (4, 6, 6))
+    for row in range(4):
+        np.testing.assert_array_equal(normalized.values[row], step.transform([slices[row]])[0])
+        alone = HistogramEqualizer().transform([slices[row]])[0]
+        np.testing.assert_array_equal(equalized.values[row], alone)
+
+
 # --- lazy -----------------------------------------------------------------------------------------------
 
 
@@ -278,6 +294,12 @@ WRONG = {
     "complex": (SMALL.astype(complex), ValueError, "real numbers. Got dtype complex128"),
     "dates": (SMALL.astype("M8[s]"), ValueError, "real numbers. Got dtype datetime64"),
     "masked": (np.ma.masked_equal(SMALL, 0), TypeError, "masked array. Use .filled"),
+    "array of no axes": (np.array(3.0), TypeError, r"Got an array of shape \(\) and dtype float64 instead"),
+    "objects in two axes": (
+        np.full((2, 2), None),
+        TypeError,
+        r"Got an array of shape \(2, 2\) and dtype object",
+    ),
     "channels first": (np.zeros((2, 3, 8, 8)), ValueError, r"np.moveaxis\(X, 1, -1\)"),
     "two channels": (np.zeros((2, 8, 8, 2)), ValueError, "no number of channels"),
     "six axes": (np.zeros((1, 1, 1, 1, 1, 1)), ValueError, r"Got rows of shape \(1, 1, 1, 1, 1\)"),
