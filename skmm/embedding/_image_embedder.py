@@ -1,0 +1,485 @@
+"""ImageEmbedder: images -> vectors, by a pretrained net that is never changed; each image once."""
+
+import os
+import uuid
+import warnings
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
+
+import numpy as np
+import torch
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from skmm._training import Choice, Instance, Number, check_parameters, draw_seed, resolve_device
+from skmm.containers import BagArray
+from skmm.embedding._backbones import NAMED, Kept, Runner, build_named, build_own, input_of
+from skmm.embedding._cache import open_cache
+from skmm.embedding._identity import UnknownContentError, array_digest, digest_of, fingerprint
+from skmm.embedding._images import Preparation, Preparer, as_rows
+from skmm.embedding._weights import fetch_weights
+
+_RECIPE = b"skmm embedding 1"  # changes with whatever changes what comes out for the same image
+_BUILT, _RUNNERS = Kept(), Kept()
+
+_RULES = {
+    "layer": (Choice((None,)), Instance(str, "the name of a part of the backbone")),
+    "pooling": (Choice(("average", "max", None)),),
+    "normalize": (Choice(("auto", "imagenet", "zscore", None)),),
+    "precision": (Choice(("float32", "float64", "bfloat16")),),
+    "batch_size": (Number(Integral, 1),),
+    "device": (Instance(str, "the name of a device"),),
+    "n_jobs": (Choice((None,)), Number(Integral)),
+    "verbose": (Choice((True, False)), Number(Integral, 0)),
+}
+
+
+def _makes_tables(embedder):
+    """Whether a table comes out: of bags whose slices are embedded one by one, bags do."""
+    return not getattr(embedder, "_keeps_bags", False)
+
+
+class ImageEmbedder(TransformerMixin, BaseEstimator):
+    r"""Turn images, slices of scans, or volumes into vectors with a pretrained net, which stays as it is.
+
+    The vector of an image :math:`x` is :math:`\mathrm{pool}(f((r(x) - \mu) / \sigma))`, where :math:`r`
+    brings values to [0, 1] and the image to the size and channels of the net, :math:`\mu` and :math:`\sigma`
+    are mean and deviation of ImageNet, :math:`f` is the net up to a layer, and the pool goes over the places
+    of its feature map. Each image is embedded once: vectors are kept by pixels and all settings, so that
+    folds and candidates of a search cost one pass.
+
+    Parameters
+    ----------
+    backbone : str, torch.nn.Module or callable, default="resnet50"
+        "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "densenet121" (images, 3 channels),
+        "medicalnet_resnet10", -18, -34, -50, -101, -152, -200 (volumes, 1 channel); these need MONAI. Or a
+        net or function of one's own, from a tensor (batch, channels, [depth,] height, width) to (batch,
+        n_features) or to a feature map. A module is copied and set to evaluation mode; what it takes is read
+        off its first convolution, and is 3 channels where it has none.
+    weights : str or path, default=None
+        A file of parameters (a state dict, of which nothing is executed), or "imagenet" for those that
+        torchvision publishes, which are downloaded once. None leaves a module as it is, and a named backbone
+        random, with a warning.
+    layer : str, default=None
+        The part of the backbone whose output is taken, as in ``net.named_modules()``. None: the features
+        before the classifier of a named backbone, all of any other.
+    pooling : {"average", "max"} or None, default="average"
+        What is made of the places of a feature map (of the tokens of a transformer); None keeps them all.
+    image_size : int, tuple of int or None, default=224
+        Height and width to which images are resampled linearly, antialiased; depth, height and width of
+        volumes. None takes them as they are.
+    normalize : {"auto", "imagenet", "zscore"} or None, default="auto"
+        "imagenet" subtracts mean and divides by deviation of ImageNet's colours; "zscore" standardizes each
+        image by its values above 0, whatever their range; None leaves [0, 1]. "auto": "imagenet" for named
+        backbones of images, "zscore" for MedicalNet, None for a backbone of one's own.
+    precision : {"float32", "float64", "bfloat16"}, default="float32"
+        Precision of the computation. Vectors are float64 or float32.
+    batch_size : int, default=32
+        Images that the backbone sees at once.
+    device : str, default="cpu"
+        "cpu", "cuda" or "auto".
+    cache : "memory", str, path or None, default="memory"
+        Where vectors are kept: in this process, in a SQLite file that processes share, or nowhere.
+    n_jobs : int, default=None
+        Threads that read and prepare images while the backbone runs. None: one after the other.
+    random_state : int or RandomState, default=0
+        Seed of a named backbone without weights. It is fixed, so that it is one backbone in every fold.
+    verbose : int, default=0
+        Above 0, a progress bar over the images that are not known yet.
+
+    Attributes
+    ----------
+    backbone_ : torch.nn.Module
+        The net, cut and pooled, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed, a file of weights does not fit, or images are not as documented.
+    FileNotFoundError
+        If there is no file of weights.
+    OSError
+        If weights cannot be downloaded.
+    ImportError
+        If a named backbone needs MONAI, or a download needs pooch, and it is not installed.
+
+    Warns
+    -----
+    UserWarning
+        If a named backbone has random weights; if values of uint16 look like 12 bits.
+
+    See Also
+    --------
+    skmm.compose.ModalityTransformer : Embeds one modality of several.
+
+    Notes
+    -----
+    Values of uint8 are divided by 255, of uint16 by 65535; floats must be within [0, 1]. Nothing is clipped:
+    other values are an error, unless images are standardized one by one. Grey images are repeated to 3
+    channels, colour is made grey where the net takes 1, and opacity is left out.
+
+    A cached vector is found by what the backbone *is*: classes, the code of their methods, plain attributes,
+    parameters and buffers of a module; code, defaults and closed-over values of a function. What cannot be
+    told by value is cached within one fitted embedder only; an attribute ``cache_token`` of the backbone, of
+    which ``repr`` tells all, stands for it instead.
+
+    References
+    ----------
+    K. He et al., "Deep residual learning for image recognition", CVPR 2016. S. Chen et al., "Med3D: transfer
+    learning for 3D medical image analysis", arXiv:1904.00625 (MedicalNet).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skmm.embedding import ImageEmbedder
+    >>> with torch.random.fork_rng():
+    ...     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    >>> images = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8)
+    >>> embedder = ImageEmbedder(net, image_size=8)
+    >>> embedder.fit_transform(images).shape
+    (2, 4)
+    """
+
+    _accepts_lazy = True
+
+    def __init__(
+        self,
+        backbone="resnet50",
+        *,
+        weights=None,
+        layer=None,
+        pooling="average",
+        image_size=224,
+        normalize="auto",
+        precision="float32",
+        batch_size=32,
+        device="cpu",
+        cache="memory",
+        n_jobs=None,
+        random_state=0,
+        verbose=0,
+    ):
+        self.backbone = backbone
+        self.weights = weights
+        self.layer = layer
+        self.pooling = pooling
+        self.image_size = image_size
+        self.normalize = normalize
+        self.precision = precision
+        self.batch_size = batch_size
+        self.device = device
+        self.cache = cache
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Load the backbone, check that its weights fit, and embed the first image.
+
+        Parameters
+        ----------
+        X : array-like
+            As for `transform`.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : ImageEmbedder
+            Fitted.
+
+        Examples
+        --------
+        See the example of the class.
+        """
+        check_parameters(self, _RULES)
+        self._check_backbone()
+        resolve_device(self.device)
+        open_cache(self.cache)
+        backbone, digest = self._build()
+        n_axes, n_channels = self._takes()
+        rows, offsets = as_rows(X, n_axes, type(self).__name__)
+        how = Preparation(
+            rows.n_axes,
+            n_channels,
+            self._size(rows.n_axes),
+            self._normalization(),
+            torch.float64 if self.precision == "float64" else torch.float32,
+        )
+        present = np.flatnonzero(rows.present()) if len(rows) else []
+        if not len(present):
+            raise ValueError(
+                f"{type(self).__name__} needs an image to fit, and X holds none that is present."
+            )
+        settings = digest_of(_RECIPE, digest, repr((how, self.precision)).encode())
+        self.backbone_, self._digest, self._settings, self._how = backbone, digest, settings, how
+        self._keeps_bags = offsets is not None
+        vars(self).pop("_n_features_out", None)
+        self._n_features_out = self._embed(rows, present[:1], quiet=True).shape[1]
+        return self
+
+    def transform(self, X):
+        """Embed images.
+
+        Parameters
+        ----------
+        X : array-like of images, volumes or bags
+            Images (n_samples, height, width[, channels]) of 1, 3 or 4 channels, or a sequence of images of
+            different sizes; for a backbone of volumes (n_samples, depth, height, width[, channels]); a
+            BagArray of slices; or a lazy array of these, which is read batch by batch.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), or BagArray
+            A vector an image or volume, NaN for a missing one. A BagArray of vectors, one a slice, for bags
+            and a backbone of images. A backbone of volumes takes each bag as one volume, its slices being
+            resampled along the depth.
+
+        Examples
+        --------
+        See the example of the class.
+        """
+        check_is_fitted(self)
+        rows, offsets = as_rows(X, self._how.n_axes, type(self).__name__)
+        if (offsets is not None) != self._keeps_bags:
+            kinds = ("bags of slices", "images") if self._keeps_bags else ("images", "bags of slices")
+            raise ValueError(f"{type(self).__name__} was fitted on {kinds[0]}. Got {kinds[1]} instead.")
+        present = np.flatnonzero(rows.present()) if len(rows) else np.empty(0, np.intp)
+        vectors = self._embed(rows, present)
+        if len(present) < len(rows):
+            spread = np.full((len(rows), vectors.shape[1]), np.nan, dtype=vectors.dtype)
+            spread[present] = vectors
+            vectors = spread
+        return vectors if offsets is None else BagArray(vectors, offsets)
+
+    @available_if(_makes_tables)
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns: ``imageembedder0`` and so on.
+
+        Parameters
+        ----------
+        input_features : None
+            Not used.
+
+        Returns
+        -------
+        ndarray of str of shape (n_features,)
+            The names.
+
+        Examples
+        --------
+        See the example of the class.
+        """
+        check_is_fitted(self)
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{column}" for column in range(self._n_features_out)], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _check_backbone(self):
+        """Refuse what is no backbone, and sizes that are none."""
+        backbone = self.backbone
+        if isinstance(backbone, str) and backbone not in NAMED:
+            raise ValueError(
+                f"The 'backbone' parameter of {type(self).__name__} must be one of {', '.join(NAMED)}, a "
+                f"torch module or a callable. Got {backbone!r} instead."
+            )
+        if not isinstance(backbone, str) and (not callable(backbone) or isinstance(backbone, type)):
+            raise ValueError(
+                f"The 'backbone' parameter of {type(self).__name__} must be a name, a torch module or a "
+                f"callable. Got {backbone!r} instead."
+            )
+        is_module = isinstance(backbone, (str, torch.nn.Module))
+        if not is_module and (self.weights is not None or self.layer is not None):
+            raise ValueError("weights and layer need a named backbone or a torch module. Got a function.")
+        if self.weights is not None and not isinstance(self.weights, (str, os.PathLike)):
+            raise ValueError(
+                f"The 'weights' parameter of {type(self).__name__} must be the path of a file, 'imagenet' or "
+                f"None. Got {type(self.weights).__name__} instead."
+            )
+        sizes = self.image_size if isinstance(self.image_size, tuple) else (self.image_size,)
+        good = all(Number(Integral, 1).allows(size) for size in sizes) and sizes
+        if self.image_size is not None and not good:
+            raise ValueError(
+                f"The 'image_size' parameter of {type(self).__name__} must be an int of 1 or more, a tuple "
+                f"of them, or None. Got {self.image_size!r} instead."
+            )
+
+    def _build(self):
+        """The backbone with its weights, and the digest of what it is."""
+        weights = self.weights
+        if isinstance(weights, str) and weights == "imagenet":
+            weights = fetch_weights(self.backbone if isinstance(self.backbone, str) else repr(self.backbone))
+        if not isinstance(self.backbone, str):
+            embedding = build_own(self.backbone, weights=weights, layer=self.layer, pooling=self.pooling)
+            return embedding, self._digest_of(embedding)
+        if weights is None:
+            warnings.warn(
+                f"{type(self).__name__}: the backbone {self.backbone!r} has random weights, so its vectors "
+                "tell little. Give the file of pretrained weights, or weights='imagenet'.",
+                UserWarning,
+                stacklevel=3,
+            )
+        seed = draw_seed(self.random_state)
+        stamp = seed
+        if weights is not None:
+            weights = os.path.expanduser(os.fspath(weights))  # noqa: PTH111 - of str and path alike
+            if os.path.exists(weights):  # noqa: PTH110
+                status = os.stat(weights)  # noqa: PTH116
+                stamp = (os.path.realpath(weights), status.st_size, status.st_mtime_ns)
+
+        def make():
+            embedding = build_named(
+                self.backbone, weights=weights, layer=self.layer, pooling=self.pooling, seed=seed
+            )
+            return embedding, self._digest_of(embedding)
+
+        return _BUILT.get((self.backbone, stamp, self.layer, self.pooling), make)
+
+    @staticmethod
+    def _digest_of(embedding):
+        """What a backbone is, by value; what cannot be told is like nothing else."""
+        try:
+            content = fingerprint(embedding.net)
+        except UnknownContentError:
+            content = uuid.uuid4().bytes
+        return digest_of(content, repr((embedding.layer, embedding.pooling)).encode())
+
+    def _takes(self):
+        """Axes (None for any) and channels of what the backbone takes."""
+        if isinstance(self.backbone, str):
+            return NAMED[self.backbone].n_axes, NAMED[self.backbone].n_channels
+        return input_of(self.backbone)
+
+    def _normalization(self):
+        """How images are normalized."""
+        if self.normalize != "auto":
+            return self.normalize
+        return NAMED[self.backbone].normalize if isinstance(self.backbone, str) else None
+
+    def _size(self, n_axes):
+        """The size to which images are brought, one number an axis."""
+        size = self.image_size
+        if size is None or isinstance(size, tuple):
+            if size is not None and len(size) != n_axes:
+                raise ValueError(
+                    f"image_size must have {n_axes} numbers for this backbone. Got {size!r} instead."
+                )
+            return size
+        return (int(size),) * n_axes
+
+    def _embed(self, rows, which, *, quiet=False):
+        """Vectors of some rows, each distinct image embedded once."""
+        prepare = Preparer(self._how, type(self).__name__)
+        cache, place, found = open_cache(self.cache), {}, []
+        owner = np.empty(len(which), dtype=np.intp)
+        with tqdm(total=len(which), desc="images", disable=quiet or not self.verbose, leave=False) as bar:
+            for start, stop, keys, images in self._keyed(rows, which):
+                new = {}
+                for position, key in zip(range(start, stop), keys, strict=True):
+                    if key not in place:
+                        place[key] = len(found)
+                        found.append(None)
+                        new[key] = position
+                    owner[position] = place[key]
+                known = cache.get(list(new)) if cache is not None else [None] * len(new)
+                for key, vector in zip(list(new), known, strict=True):
+                    if vector is not None:
+                        found[place[key]] = vector
+                        del new[key]
+                bar.update(stop - start - len(new))
+                read = (
+                    (lambda positions: rows.read(which[positions]))
+                    if images is None
+                    else (lambda positions, first=start, held=images: [held[p - first] for p in positions])
+                )
+                for part, vectors in self._run(list(new.items()), which, read, prepare):
+                    for (key, _), vector in zip(part, vectors, strict=True):
+                        found[place[key]] = vector
+                    if cache is not None:
+                        cache.put([key for key, _ in part], list(vectors))
+                    bar.update(len(part))
+        if prepare.warning() is not None and not quiet:
+            warnings.warn(prepare.warning(), UserWarning, stacklevel=4)
+        if not found:
+            dtype = np.float64 if self.precision == "float64" else np.float32
+            return np.empty((0, self._n_features_out), dtype=dtype)
+        return np.stack(found)[owner]
+
+    def _keyed(self, rows, which):
+        """Yield spans of rows: start, stop, keys, and the images where they had to be read for the keys."""
+        keys = rows.keys(which)
+        if keys is not None:
+            yield 0, len(which), [digest_of(self._settings, repr(key).encode()) for key in keys], None
+            return
+        step = self.batch_size if rows.is_lazy else max(1, len(which))
+        for start in range(0, len(which), step):
+            stop = min(start + step, len(which))
+            images = rows.read(which[start:stop])
+            digests = [digest_of(self._settings, array_digest(np.asarray(image))) for image in images]
+            yield start, stop, digests, images
+
+    def _run(self, items, which, read, prepare):
+        """Yield batches of (key, position) and their vectors; threads prepare what comes next."""
+        runner = _RUNNERS.get(
+            (self._digest, resolve_device(self.device), self.precision),
+            lambda: Runner(self.backbone_, resolve_device(self.device), self.precision),
+        )
+        parts = [items[start : start + self.batch_size] for start in range(0, len(items), self.batch_size)]
+
+        def prepared(part):
+            positions = np.array([position for _, position in part])
+            numbers = which[positions]
+            return [prepare(np.asarray(i), int(n)) for i, n in zip(read(positions), numbers, strict=True)]
+
+        n_threads = effective_n_jobs(self.n_jobs)
+        if n_threads == 1 or len(parts) < 2:
+            for part in parts:
+                yield part, self._forward(runner, prepared(part))
+            return
+        with ThreadPoolExecutor(n_threads) as pool:
+            waiting = deque()
+            for number in range(len(parts) + n_threads):
+                if number < len(parts):
+                    waiting.append(pool.submit(prepared, parts[number]))
+                if number >= n_threads:
+                    yield parts[number - n_threads], self._forward(runner, waiting.popleft().result())
+
+    def _forward(self, runner, tensors):
+        """Vectors of tensors, those of one shape at once."""
+        by_shape = {}
+        for position, tensor in enumerate(tensors):
+            by_shape.setdefault(tensor.shape, []).append(position)
+        vectors = [None] * len(tensors)
+        for positions in by_shape.values():
+            try:
+                out = runner(torch.stack([tensors[position] for position in positions]))
+            except RuntimeError as error:
+                shape = tuple(tensors[positions[0]].shape)
+                raise ValueError(
+                    f"The backbone cannot take images of shape {shape} (channels, then the axes): {error} "
+                    "Change image_size."
+                ) from error
+            if not np.isfinite(out).all():
+                raise ValueError(
+                    "The backbone gave NaN or infinities. Check its weights, or take precision='float64'."
+                )
+            for position, vector in zip(positions, out, strict=True):
+                vectors[position] = vector
+        if len({vector.shape for vector in vectors}) > 1 or (
+            hasattr(self, "_n_features_out") and len(vectors[0]) != self._n_features_out
+        ):
+            raise ValueError(
+                "The backbone gave vectors of different lengths for images of different sizes. Give "
+                "image_size, or a pooling."
+            )
+        return np.stack(vectors)
