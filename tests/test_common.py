@@ -28,12 +28,14 @@ VARIANTS = {
     "ImageMMDynamics": [{"patch_size": 8, "gate_lr": 1.0, "flips": "both", "modality_dropout": 0.2}],
     "LateFusionClassifier": [{"method": "stacking", "cv": 2}],
     "ConcatModalities": [{"add_presence": True}, {"missing": 0.0}],
+    "PseudoModalityImputer": [{"strategy": "variational"}, {"strategy": "nearest", "add_presence": True}],
 }
 # What skmm's checks do not concern, with the reason.
 IMAGES = "it takes the images of one modality, and tests/preprocessing hold the same laws of them"
 NOT_MULTIMODAL = {
     "GrayscaleNormalizer": IMAGES,
     "HistogramEqualizer": IMAGES,
+    "ImageEmbedder": "it takes the images of one modality; tests/embedding hold the same laws of it",
     "ModalitySampler": "what comes out has other samples; tests/sampling hold the same laws of it",
     "ModalitySplitter": "what it takes is one table; modalities are what comes out",
     "MultiTargetClassifier": "it predicts a table; tests/multiclass hold the same laws of it",

@@ -3,9 +3,9 @@
 Whatever trains a network in this package trains through here.
 """
 
-from skmm._training._batches import Batch, ModalityBatches
+from skmm._training._batches import Batch, ModalityBatches, resolve_batch_size
 from skmm._training._callbacks import copy_callbacks
-from skmm._training._content import content_order
+from skmm._training._content import content_order, training_order
 from skmm._training._fit import forward_batches, history_frame, resolve_device, train
 from skmm._training._inputs import make_inputs, scan_inputs
 from skmm._training._net import make_net
@@ -32,9 +32,11 @@ __all__ = [
     "history_frame",
     "make_inputs",
     "make_net",
+    "resolve_batch_size",
     "resolve_device",
     "scan_inputs",
     "seeded_init",
     "split_validation",
     "train",
+    "training_order",
 ]

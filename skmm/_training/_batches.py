@@ -10,6 +10,26 @@ from skmm.containers import read_rows
 from skmm.nn import Bag
 
 
+def resolve_batch_size(batch_size, n_samples):
+    """Number of samples of a step.
+
+    Parameters
+    ----------
+    batch_size : int or "auto"
+        A number, -1 for all, or "auto" for twice the square root of all, within 8 and 256.
+    n_samples : int
+        Number of training samples.
+
+    Returns
+    -------
+    int
+        How many at most.
+    """
+    if batch_size == "auto":
+        return int(min(256, max(8, 2 * n_samples**0.5)))
+    return n_samples if batch_size == -1 else int(batch_size)
+
+
 class Batch:
     """What a network sees of some samples: its length is their number.
 

@@ -95,3 +95,30 @@ def content_order(X, rows):
     order = np.argsort(keys, kind="stable")
     unique, groups = np.unique(keys[order], return_inverse=True)
     return order, groups if len(unique) < len(rows) else None
+
+
+def training_order(X, rows, part, batch_size):
+    """Positions to train on, and which are equal: by content in a single batch, as given otherwise.
+
+    Parameters
+    ----------
+    X : ModalityDict
+        The data.
+    rows : ndarray of int of shape (n_rows,)
+        Rows of ``X``.
+    part : ndarray of int
+        Positions in ``rows`` to train on.
+    batch_size : int
+        Largest number of samples of a step.
+
+    Returns
+    -------
+    order : ndarray of int
+        The positions, in the order to train in.
+    groups : ndarray of int or None
+        As `content_order` gives them; None in several batches.
+    """
+    if len(part) > batch_size:
+        return part, None
+    order, same = content_order(X, rows[part])
+    return part[order], same

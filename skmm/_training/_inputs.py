@@ -23,11 +23,12 @@ class TableInput:
     """A table: standardized by the weighted mean and deviation of the rows seen in training, and clipped.
 
     Columns that are constant in training become zero, also where new data differ: no weight was learned for
-    them.
+    them. With ``clip=None`` nothing is clipped, for a network that is to tell the values again.
     """
 
-    def __init__(self, shape, *, standardize):
+    def __init__(self, shape, *, standardize, clip=CLIP):
         self.shape = tuple(shape)
+        self._clip = clip
         self._moments = RunningMoments(shape[0]) if standardize else None
         self._set_scale()
 
@@ -57,10 +58,22 @@ class TableInput:
             array = np.subtract(_dense(value), self._mean)
             with np.errstate(over="ignore"):  # clipped
                 array *= self._factor
-            np.clip(array, -CLIP, CLIP, out=array)
-            array = array.astype(dtype, order="C", copy=False)
+            if self._clip is not None:
+                np.clip(array, -self._clip, self._clip, out=array)
+            with np.errstate(over="ignore"):  # what overflows is found in the network's answer
+                array = array.astype(dtype, order="C", copy=False)
         array[~present] = 0
         return array
+
+    @property
+    def varies(self):
+        """Bool array (n_features,): the columns that are not constant in training."""
+        return np.isfinite(self._moments.scale)
+
+    def restore(self, array):
+        """Standardized values in their own units again, in float64: the mean for constant columns."""
+        scale = np.where(self.varies, self._moments.scale, 0.0)
+        return np.asarray(array, dtype=np.float64) * scale + self._moments.mean
 
 
 class ImageInput:
@@ -206,7 +219,7 @@ def _dense(value):
     return value.toarray() if sp.issparse(value) else np.asarray(value)
 
 
-def _input_of(kind, shape, name, *, standardize):
+def _input_of(kind, shape, name, *, standardize, clip):
     """The input of one modality."""
     if None in shape:
         raise ValueError(
@@ -214,7 +227,7 @@ def _input_of(kind, shape, name, *, standardize):
             "resize them to one size first."
         )
     if kind == "table":
-        return TableInput(shape, standardize=standardize)
+        return TableInput(shape, standardize=standardize, clip=clip)
     if kind == "image":
         return ImageInput(shape, n_axes=2, standardize=standardize, name=name)
     if kind == "volume":
@@ -222,13 +235,13 @@ def _input_of(kind, shape, name, *, standardize):
     if kind == "bag":
         instance = {1: "table", 2: "image", 3: "image", 4: "volume"}.get(len(shape))
         if instance is not None:
-            return BagInput(_input_of(instance, shape, name, standardize=standardize))
+            return BagInput(_input_of(instance, shape, name, standardize=standardize, clip=clip))
     raise ValueError(
         f"Modality {name!r} is {kind} with entries of shape {shape}, which no network here takes."
     )
 
 
-def make_inputs(schema, names, *, standardize):
+def make_inputs(schema, names, *, standardize, clip=CLIP):
     """The input of each modality, not yet fitted.
 
     Parameters
@@ -239,6 +252,8 @@ def make_inputs(schema, names, *, standardize):
         The modalities that the network sees, in its order.
     standardize : bool
         Whether columns of tables, and channels of images and volumes, are standardized.
+    clip : float or None, default=3.0
+        How many deviations from the mean a standardized column may be; None for any number.
 
     Returns
     -------
@@ -247,7 +262,7 @@ def make_inputs(schema, names, *, standardize):
         and ``(value, present, dtype) -> ndarray``.
     """
     return {
-        name: _input_of(schema.kinds[name], schema.shapes[name], name, standardize=standardize)
+        name: _input_of(schema.kinds[name], schema.shapes[name], name, standardize=standardize, clip=clip)
         for name in names
     }
 

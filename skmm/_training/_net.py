@@ -28,6 +28,16 @@ class FusionLoss(nn.Module):
         return (total if weights is None else total * weights).mean()
 
 
+class OwnLosses(nn.Module):
+    """Weighted mean over samples of every loss that a network without classes returns."""
+
+    def forward(self, output, y, weights=None):
+        """The loss of a batch, a scalar."""
+        del y
+        total = sum(output.losses.values())
+        return (total if weights is None else total * weights).mean()
+
+
 def softmax64(logits):
     """Probabilities in float64, whatever the precision of the logits."""
     return torch.softmax(logits.double(), dim=1)
@@ -130,8 +140,8 @@ def make_net(
     module : torch.nn.Module
         The network, initialized. ``lr_shares``, a dict of patterns of parameter names, where it has one, says
         which share of ``lr`` they learn with.
-    n_classes : int
-        Number of classes.
+    n_classes : int or None
+        Number of classes; None for a network that predicts no class, which learns from its own losses alone.
     optimizer : str or type
         Key of `OPTIMIZERS`, or a class of torch's optimizers.
     lr, weight_decay : float
@@ -157,7 +167,7 @@ def make_net(
     module = module.to(device=device, dtype=torch.float64 if precision == "float64" else torch.float32)
     net = Net(
         module=module,
-        criterion=FusionLoss,
+        criterion=FusionLoss if n_classes else OwnLosses,
         optimizer=optimizer,
         lr=lr,
         iterator_train=BatchIterator,
@@ -168,7 +178,8 @@ def make_net(
         predict_nonlinearity=softmax64,
         verbose=0,
         device=device,
-        classes=list(range(n_classes)),
+        classes=list(range(n_classes or 1)),
+        **({} if n_classes else {"callbacks__valid_accuracy": None}),
         **optimizer_options,
         **_slower_parts(module, lr),
     ).initialize()

@@ -21,9 +21,11 @@ from skmm._training import (
     forward_batches,
     history_frame,
     make_inputs,
+    resolve_batch_size,
     scan_inputs,
     split_validation,
     train,
+    training_order,
 )
 from skmm._training._callbacks import BestWeights, FiniteLoss, Progress
 from skmm._training._random import stream
@@ -41,7 +43,7 @@ from skmm.fusion._common import (
     usable_rows,
     warn_without_modality,
 )
-from skmm.fusion._network import build_net, prediction_batch_size, resolve_batch_size, training_order
+from skmm.fusion._network import build_net, prediction_batch_size
 
 
 def _fused(output):

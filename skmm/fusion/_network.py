@@ -2,7 +2,7 @@
 
 from math import prod
 
-from skmm._training import content_order, copy_callbacks, make_net, resolve_device, seeded_init
+from skmm._training import copy_callbacks, make_net, resolve_device, seeded_init
 
 _PREDICT_BATCH = 512  # samples of a prediction at a time, at least
 _PREDICT_VALUES = 1 << 21  # pixels, or numbers in bags, at a time: a network makes of each some dozen
@@ -27,13 +27,6 @@ def build_net(estimator, shapes, seed):
     )
 
 
-def resolve_batch_size(batch_size, n_samples):
-    """Number of samples of a step, from a number, -1 for all, or "auto"."""
-    if batch_size == "auto":
-        return int(min(256, max(8, 2 * n_samples**0.5)))
-    return n_samples if batch_size == -1 else int(batch_size)
-
-
 def prediction_batch_size(batch_size, inputs, X):
     """Number of samples of a prediction at a time: many, but for large images, volumes or bags."""
     largest = sum(_values_of(entry.shape, X[name], X.kinds[name]) for name, entry in inputs.items())
@@ -45,11 +38,3 @@ def _values_of(shape, value, kind):
     if kind == "bag":  # networks fill up all bags to the size of the largest
         return prod(shape) * int(value.lengths.max(initial=0))
     return prod(shape) if len(shape) > 1 else 0
-
-
-def training_order(X, rows, part, batch_size):
-    """Positions to train on, and which are equal: by content in a single batch, as given otherwise."""
-    if len(part) > batch_size:
-        return part, None
-    order, same = content_order(X, rows[part])
-    return part[order], same

@@ -5,6 +5,7 @@ modality was observed; ``mask`` is bool, True where an instance of a padded bag 
 """
 
 from skmm.nn._attention import Attention, attend
+from skmm.nn._autoencoders import DenoisingAutoencoder, VariationalAutoencoder
 from skmm.nn._bag_pooling import AttendedAverage, BagAttentionPooling
 from skmm.nn._dropout import AlphaDropout, Dropout, NoiseSource, NoisyModule
 from skmm.nn._gates import FeatureGate
@@ -38,6 +39,7 @@ __all__ = [
     "BagAttentionPooling",
     "BagTokens",
     "ColumnGroups",
+    "DenoisingAutoencoder",
     "Dropout",
     "FeatureGate",
     "FeatureTokens",
@@ -55,6 +57,7 @@ __all__ = [
     "Tokenizer",
     "Tokens",
     "UNetGate",
+    "VariationalAutoencoder",
     "VectorTokens",
     "attend",
     "drop_modalities",

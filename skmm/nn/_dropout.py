@@ -83,6 +83,25 @@ class NoiseSource:
             tuple(shape), lambda size: torch.rand(size, generator=self.generator, device=device)
         )
 
+    def normal(self, shape, device=None):
+        """Random numbers of a normal distribution of mean 0 and variance 1.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the result; the first axis is the batch.
+        device : torch.device, default=None
+            Where to make them: the generator's device.
+
+        Returns
+        -------
+        Tensor of float32 of shape ``shape``
+            The numbers.
+        """
+        return self._draw(
+            tuple(shape), lambda size: torch.randn(size, generator=self.generator, device=device)
+        )
+
 
 class NoisyModule(nn.Module):
     """Base of modules that draw random numbers in training.

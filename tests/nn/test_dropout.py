@@ -111,3 +111,15 @@ def test_copies_and_pickles_leave_the_generator_behind(copied):
 def test_repr_shows_p():
     """The repr of a module names p."""
     assert repr(Dropout(0.25)) == "Dropout(p=0.25)"
+
+
+def test_normal_noise_is_normal_and_shared_by_groups():
+    """Normal numbers have mean 0 and variance 1; samples of one group share theirs."""
+    groups = torch.tensor([0, 1, 0])
+    noise = NoiseSource(torch.Generator().manual_seed(0), groups)
+    drawn = noise.normal((3, 20_000))
+
+    assert abs(drawn.mean().item()) < 0.02
+    assert abs(drawn.var().item() - 1) < 0.02
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])

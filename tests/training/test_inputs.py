@@ -415,3 +415,16 @@ def test_channel_that_hardly_varies_is_clipped():
     assert (out[0, 3] == -IMAGE_CLIP).all()
     assert np.abs(out[:, :3]).max() < 3
     assert np.abs(out[1, 3]).max() < 0.1
+
+
+def test_a_table_that_is_not_clipped_can_be_restored(rng):
+    """Without clipping, standardized values give back the table; a constant column gives its constant."""
+    table = np.column_stack([rng.normal(5, 3, size=50), np.full(50, 7.0)])
+    table[0, 0] = 500.0
+    entry = TableInput((2,), standardize=True, clip=None)
+    entry.update(table, np.ones(50))
+    standardized = entry(table, np.ones(50, bool), np.float64)
+
+    assert standardized[0, 0] > 6
+    np.testing.assert_allclose(entry.restore(standardized), table)
+    np.testing.assert_array_equal(entry.varies, [True, False])

@@ -312,3 +312,41 @@ def test_devices():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="device='cuda' needs a CUDA device.*device='auto'"):
             resolve_device("cuda")
+
+
+class _Mean(torch.nn.Module):
+    """A network without classes: it learns one number, and returns its own loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs, present):
+        """Return the number, and its squared distance from a column."""
+        return FusionOutput(
+            self.level.expand(len(present), 1), {"squares": (inputs["a"][:, 0] - self.level) ** 2}
+        )
+
+
+def test_a_network_without_classes_learns_from_its_own_losses(data):
+    """Where there are no classes, the loss is that which the network returns, and no accuracy is recorded."""
+    net = make_net(
+        _Mean(),
+        n_classes=None,
+        optimizer="sgd",
+        lr=0.1,
+        weight_decay=0.0,
+        callbacks=[],
+        device="cpu",
+        precision="float64",
+    )
+    batches, valid = data
+    net.batch_size = len(batches)
+    train(net, batches, valid, seed=0, epochs=100)
+    column = np.asarray(batches.X["a"])[:, 0]
+
+    np.testing.assert_allclose(net.module_.level.item(), column[:30].mean(), rtol=1e-6)
+    history = history_frame(net)
+    assert list(history) == ["epoch", "train_loss", "valid_loss", "duration"]
+    expected = np.square(column[30:] - column[:30].mean()).mean()
+    np.testing.assert_allclose(history["valid_loss"].iloc[-1], expected, rtol=1e-6)
