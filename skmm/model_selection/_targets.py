@@ -20,7 +20,9 @@ def check_targets(X, y, *, suffix=""):
     check_same_samples(X, y)
     for target in y.columns:
         labels = np.asarray(labels_of(y[target].dropna()))
-        kind = type_of_target(labels) if len(labels) else "empty"
+        if not len(labels):
+            raise ValueError(f"y{suffix}[{target!r}] has no label. Leave it out.")
+        kind = type_of_target(labels)
         if kind not in {"binary", "multiclass"}:
             raise ValueError(f"y{suffix}[{target!r}] must hold class labels. Got a {kind} target instead.")
         if not suffix and len(np.unique(labels)) < 2:
