@@ -32,7 +32,10 @@ VARIANTS = {
 }
 # What skmm's checks do not concern, with the reason.
 IMAGES = "it takes the images of one modality, and tests/preprocessing hold the same laws of them"
+BAGS = "it takes the bags of one modality, and tests/embedding hold the same laws of them"
 NOT_MULTIMODAL = {
+    "AttentionPooling": BAGS,
+    "AveragePooling": BAGS,
     "GrayscaleNormalizer": IMAGES,
     "HistogramEqualizer": IMAGES,
     "ImageEmbedder": "it takes the images of one modality; tests/embedding hold the same laws of it",
