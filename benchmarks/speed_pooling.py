@@ -71,7 +71,7 @@ def main():
             partial(call_seconds, flat, pooling, bag, goal),
             partial(call_seconds, one_by_one, pooling, bags, goal),
         )
-    report_ratios("speed_pooling", cases, than="a Python loop over bags")
+    report_ratios("speed_pooling", cases, than="a Python loop")
 
     uneven = make_bag(torch.tensor([5000] + [5] * 1000))
     bags = list(uneven.values.split(uneven.offsets.diff().tolist()))
