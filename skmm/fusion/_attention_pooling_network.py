@@ -41,7 +41,7 @@ def output_width(encoder, shape, name):
             features = encoder.eval()(torch.zeros(2, *shape, dtype=own.dtype, device=own.device))
     except Exception as error:
         raise ValueError(
-            f"The encoder of modality {name!r} must take a tensor of shape (n, {sizes}). "
+            f"The encoder of modality {name!r} must take tensors of shape (n, {sizes}). "
             f"It raised {type(error).__name__}: {error}"
         ) from error
     finally:
@@ -163,8 +163,8 @@ class WeightedFusion(nn.Module):
         vectors = torch.stack(vectors, dim=1)
         if self.attention is not None:
             return self.attention(vectors, present)
-        weights = present / present.sum(dim=1, keepdim=True).clamp(min=1)
-        weights = weights.to(vectors.dtype)
+        here = present.to(vectors.dtype)
+        weights = here / here.sum(dim=1, keepdim=True).clamp(min=1)
         return (weights[:, None] @ vectors).squeeze(1), weights
 
 
