@@ -37,14 +37,13 @@ def describe_nifti(path):
 
 def read_nifti(path, numbers):
     """Yield some slices of a file, as they are stored."""
-    from nibabel.arrayproxy import ArrayProxy
-
     image, shape = _open(path)
+    proxies = import_optional("nibabel.arrayproxy", extra="medical", who=f"Reading {path!r}")
     shape = shape if len(shape) == 3 else (*shape, 1)
     stored = image.dataobj
     with reading(path):
         # Of slope 1: the header's would be applied in float64, to what may stay whole numbers.
-        proxy = ArrayProxy(stored.file_like, (shape, image.get_data_dtype(), stored.offset, 1.0, 0.0))
+        proxy = proxies.ArrayProxy(stored.file_like, (shape, image.get_data_dtype(), stored.offset, 1.0, 0.0))
         dtype = np.dtype(proxy.dtype).newbyteorder("=")
         if path.lower().endswith(".gz"):  # can only be read from the start: all slices in one go
             first = int(min(numbers))
