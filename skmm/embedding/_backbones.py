@@ -14,6 +14,9 @@ from skmm._training import seeded_init
 from skmm.embedding._weights import fit_weights, read_weights
 
 _KEPT = 4  # backbones that a process keeps at hand, each in the form in which it runs
+# Values of a batch that a processor is given at once, two colour images of 224 x 224: feature maps of more
+# images do not stay in its caches, and their memory is fetched from the system anew at each layer.
+_AT_ONCE = 320_000
 _AGREE = 1e-4  # a frozen graph that differs by more from the net, relative to the largest value, is not used
 
 
@@ -237,8 +240,9 @@ class Runner:
         if batch.ndim == 4:  # faster, also where the batch has to be reordered
             batch = batch.contiguous(memory_format=torch.channels_last)
         module = self._graph(batch) if self.is_module else self.module
+        n_images = max(1, _AT_ONCE // batch[0].numel()) if self.device.type == "cpu" else len(batch)
         with torch.inference_mode(), self._autocast():
-            vectors = module(batch)
+            vectors = torch.cat([module(part) for part in batch.split(n_images)])
         return vectors.to("cpu", self.dtype).numpy()
 
     def _autocast(self):

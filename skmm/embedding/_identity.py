@@ -7,7 +7,7 @@ import types
 import numpy as np
 import torch
 
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, torch.dtype, torch.device)
+_PLAIN = (type(None), type(...), bool, int, float, complex, str, bytes, np.generic, torch.dtype, torch.device)
 # The code of these packages is told by the names of their classes.
 _LIBRARIES = ("torch", "numpy", "builtins", "monai", "torchvision", "timm")
 
@@ -45,9 +45,8 @@ def _tensor_digest(tensor):
 def _code_digest(code):
     """Digest of a compiled function, whatever its place in a file."""
     constants = [
-        _code_digest(value) if isinstance(value, types.CodeType) else repr(value).encode()
+        _code_digest(value) if isinstance(value, types.CodeType) else fingerprint(value)
         for value in code.co_consts
-        if not isinstance(value, str) or value  # a docstring is not told apart from other strings
     ]
     return digest_of(code.co_code, repr((code.co_names, code.co_varnames)).encode(), *constants)
 

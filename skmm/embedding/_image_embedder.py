@@ -430,10 +430,7 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
 
     def _run(self, items, which, read, prepare):
         """Yield batches of (key, position) and their vectors; threads prepare what comes next."""
-        runner = _RUNNERS.get(
-            (self._digest, resolve_device(self.device), self.precision),
-            lambda: Runner(self.backbone_, resolve_device(self.device), self.precision),
-        )
+        runner = self._runner()
         parts = [items[start : start + self.batch_size] for start in range(0, len(items), self.batch_size)]
 
         def prepared(part):
@@ -454,6 +451,14 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
                 if number >= n_threads:
                     yield parts[number - n_threads], self._forward(runner, waiting.popleft().result())
 
+    def _runner(self):
+        """The backbone where it runs; one graph for all embedders with the same one."""
+        device = resolve_device(self.device)
+        if not isinstance(self.backbone_.net, torch.nn.Module):
+            return Runner(self.backbone_, device, self.precision)
+        key = (self._digest, device, self.precision)
+        return _RUNNERS.get(key, lambda: Runner(self.backbone_, device, self.precision))
+
     def _forward(self, runner, tensors):
         """Vectors of tensors, those of one shape at once."""
         by_shape = {}
@@ -465,9 +470,10 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
                 out = runner(torch.stack([tensors[position] for position in positions]))
             except RuntimeError as error:
                 shape = tuple(tensors[positions[0]].shape)
+                reason = str(error).strip().rpartition("\n")[2]  # of a graph, below its traceback
                 raise ValueError(
-                    f"The backbone cannot take images of shape {shape} (channels, then the axes): {error} "
-                    "Change image_size."
+                    f"The backbone cannot take images of shape {shape} (channels, then the axes). Change "
+                    f"image_size. ({reason})"
                 ) from error
             if not np.isfinite(out).all():
                 raise ValueError(

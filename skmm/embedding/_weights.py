@@ -21,6 +21,7 @@ PUBLISHED = {
     "resnet152": "resnet152-394f9c45.pth",
     "densenet121": "densenet121-a639ec97.pth",
 }
+_LISTED = 20  # names of a message
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "module")
 _PREFIXES = ("", "backbone.", "model.", "encoder.", "net.", "network.", "base_model.", "image_encoder.")
 # Layers at the end of published nets, which no embedding goes through.
@@ -62,8 +63,12 @@ def read_weights(path):
 
 def _unreadable(path, error):
     """A file of which torch makes nothing, or in which it finds code."""
-    reason = str(error).strip().partition("\n")[0][:200]
-    if "weights_only" in str(error) or "Unsupported" in str(error):
+    text = str(error).strip()
+    # torch hides the cause in advice about the option that would run the code.
+    reason = text.rpartition("WeightsUnpickler error:")[2].strip().partition("\n")[0][:200]
+    if any(
+        word in text for word in ("allowed global", "Unsupported global", "Unsupported class", "TorchScript")
+    ):
         return ValueError(
             f"The file of weights {str(path)!r} holds more than tensors: reading it would run code, so it "
             "was not read. Save the state dict alone, as in torch.save(model.state_dict(), path), with the "
@@ -147,7 +152,7 @@ def fit_weights(net, state, path, *, keep_head=False):
         if state[name].shape != own[name].shape
     ]
     problems = [
-        f"{len(names)} {what}: {shown(names)}"
+        f"{len(names)} {what}: {', '.join(names[:_LISTED])}{' ...' if len(names) > _LISTED else ''}"
         for names, what in (
             (missing, "parameters of the net are not in the file"),
             (unknown, "of the file are not in the net"),
