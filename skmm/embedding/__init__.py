@@ -3,5 +3,6 @@
 from skmm.embedding._attention_pooling import AttentionPooling
 from skmm.embedding._average_pooling import AveragePooling
 from skmm.embedding._cache import clear_memory_cache
+from skmm.embedding._image_embedder import ImageEmbedder
 
-__all__ = ["AttentionPooling", "AveragePooling", "clear_memory_cache"]
+__all__ = ["AttentionPooling", "AveragePooling", "ImageEmbedder", "clear_memory_cache"]
