@@ -168,7 +168,8 @@ def compare_estimators(
     strategies : dict of str -> {"early", "intermediate", "late", "none"}, default=None
         Fusion strategies by estimator, where the inferred one is wrong.
     stratify : target, default=None
-        With several targets, the one by whose labels folds are stratified; a hole counts as a class.
+        With several targets, the one by whose labels folds are stratified; holes count as its most
+        frequent class.
     X_test : like X, default=None
         Official test set: each estimator is fitted once a seed on all of X, and scored on it as fold "test".
     y_test : array-like of shape (n_test_samples,), default=None

@@ -31,12 +31,13 @@ def check_targets(X, y, *, suffix=""):
 
 
 def strata_of(y, stratify):
-    """What folds are stratified by: labels of one target, a hole as a class of its own; or nothing."""
+    """What folds are stratified by: labels of one target, holes as its most frequent class; or nothing."""
     if stratify is None:
         return np.zeros(len(y), dtype=int)
     if stratify not in y:
         raise ValueError(f"stratify must name a target of y, one of {list(y.columns)}. Got {stratify!r}.")
-    return pd.factorize(y[stratify], sort=False)[0]
+    codes = pd.factorize(y[stratify], sort=False)[0]
+    return np.where(codes < 0, np.bincount(codes[codes >= 0]).argmax(), codes)
 
 
 def check_labels_in_folds(y, folds):
