@@ -25,6 +25,10 @@ ARGUMENTS = {
 }
 # More instances of a class, to be checked beside the default one.
 VARIANTS = {
+    "AttentionPoolingClassifier": [
+        {"fusion": "cnn", "pooling": "attended_average", "share_pooling": True, "missing": "zero"},
+        {"fusion": "late", "pooling": "average", "n_heads": 2},
+    ],
     "ImageMMDynamics": [{"patch_size": 8, "gate_lr": 1.0, "flips": "both", "modality_dropout": 0.2}],
     "LateFusionClassifier": [{"method": "stacking", "cv": 2}],
     "ConcatModalities": [{"add_presence": True}, {"missing": 0.0}],
