@@ -98,8 +98,8 @@ def main():
             assert seen == N_IMAGES, seen
             low, median, high = np.percentile(ratios, [25, 50, 75])
             lines.append(
-                f"5 folds x 10 candidates, {N_IMAGES} images of {SIZE} x {SIZE} {case}: {median:.2f} passes in "
-                f"the embedder (quartiles {low:.2f} to {high:.2f}); the backbone saw {seen} images"
+                f"5 folds x 10 candidates, {N_IMAGES} images of {SIZE} x {SIZE} {case}: {median:.2f} passes "
+                f"in the embedder (quartiles {low:.2f} to {high:.2f}); the backbone saw {seen} images"
             )
             print(lines[-1], flush=True)
     RESULTS.mkdir(exist_ok=True)
