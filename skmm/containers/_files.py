@@ -41,8 +41,8 @@ class FilesSource(RowSource):
         # (height, width, channels), with 0 channels where there is no such axis; -1 where missing
         self.shapes = np.full((len(frames), 3), -1, dtype=np.int64)
         self.dtypes = ["" if frame is None else frame.dtype.str for frame in frames]
-        self.scaling = np.array([(1, 0, np.nan) if frame is None else frame[5:] for frame in frames])
-        self.scaling = self.scaling.reshape(-1, 3)  # slope, intercept, white
+        steps = [(1, 0, np.nan) if f is None else (f.slope, f.intercept, f.white) for f in frames]
+        self.scaling = np.array(steps).reshape(-1, 3)
         for row, frame in enumerate(frames):
             if frame is not None:
                 self.shapes[row] = (*frame.shape, 0)[:3]

@@ -7,9 +7,9 @@ import numpy as np
 
 from skmm.containers import _validation_files as messages
 from skmm.containers._format import Frame, reading
+from skmm.containers._kinds import CHANNELS
 
 MAGIC = np.lib.format.MAGIC_PREFIX
-CHANNELS = (1, 3, 4)
 WHOLE = -1  # number of the frame of a file that is one image
 
 

@@ -1,12 +1,24 @@
 """Which entries of a modality are there: computed once, reading as little as possible."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from skmm.containers import _validation as messages
 from skmm.containers._bag_array import BagArray
 from skmm.containers._lazy import LazyArray, first_values
 from skmm.containers._rows import CHUNK, n_rows, read_rows
+from skmm.exceptions import NoModalityWarning
+
+
+def warn_without_modality(known, consequence, stacklevel=4):
+    """Warn, once, of samples that have no modality."""
+    if not known.all():
+        rows = np.flatnonzero(~known)
+        text = messages.nothing_present_warning(len(rows), rows, consequence)
+        warnings.warn(text, NoModalityWarning, stacklevel=stacklevel)
 
 
 def entry_presence(value):

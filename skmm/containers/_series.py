@@ -10,7 +10,7 @@ import pandas as pd
 from skmm.containers import _validation_files as messages
 from skmm.containers import _validation_sources as source_messages
 from skmm.containers._bag_array import BagArray
-from skmm.containers._dicom import describe_dicom, order_slices
+from skmm.containers._dicom import Slice, describe_dicom, order_slices
 from skmm.containers._files import FilesSource, describe_files, resolve_paths
 from skmm.containers._lazy import LazyArray
 from skmm.containers._nifti import SUFFIXES as NIFTI
@@ -193,7 +193,7 @@ def describe_series(path):
 
 def _in_order(path, slices):
     """The frames of slices, those of DICOM in the order of space."""
-    if not hasattr(slices[0], "frame"):
+    if not isinstance(slices[0], Slice):
         return slices
     n_series = len({item.series for item in slices})
     if n_series > 1:

@@ -24,8 +24,9 @@ from skmm._training import (
 from skmm._training._parameters import COUNT, FLAG, NON_NEGATIVE, SHARE
 from skmm.containers import BagArray
 from skmm.containers import _validation as messages
+from skmm.containers._presence import warn_without_modality
 from skmm.embedding._attention_network import train_attention
-from skmm.embedding._bags import BAGS, float_type, validate_bags, warn_missing
+from skmm.embedding._bags import BAGS, float_type, validate_bags
 
 
 class _Splitter:
@@ -364,7 +365,7 @@ class AttentionPooling(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         present = X.is_present(BAGS)
         if not present.any():
             raise messages.nothing_present(type(self).__name__)
-        warn_missing(present, "fit leaves them out", stacklevel=4)
+        warn_without_modality(present, "fit leaves them out")
         rows = np.flatnonzero(present)
         self.classes_ = classes
         self._seed = draw_seed(self.random_state)

@@ -1,13 +1,10 @@
 """Bags of vectors as pooling takes them: checked, and read a part at a time."""
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 
-from skmm.containers import _validation as messages
 from skmm.containers import check_finite, read_rows, validate_modalities
-from skmm.exceptions import NoModalityWarning
 
 BAGS = "bags"  # the name of the one modality, in messages
 _VALUES = 1 << 22  # numbers of instances that are read at once
@@ -40,14 +37,6 @@ def validate_bags(estimator, X, *, reset):
     if reset:
         estimator.n_features_in_ = shape[0]
     return X
-
-
-def warn_missing(present, consequence, stacklevel=3):
-    """Warn of samples without a bag, once."""
-    if not present.all():
-        rows = np.flatnonzero(~present)
-        text = messages.nothing_present_warning(len(rows), rows, consequence)
-        warnings.warn(text, NoModalityWarning, stacklevel=stacklevel)
 
 
 def float_type(dtype):

@@ -10,9 +10,9 @@ from torch.nn.functional import interpolate
 
 from skmm.containers import BagArray, LazyArray, is_lazy
 from skmm.containers._entries import from_torch, is_missing, object_array
+from skmm.containers._kinds import CHANNELS
 from skmm.containers._validation import shown
 
-CHANNELS = (1, 3, 4)
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of red, green and blue
 _LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, ITU-R BT.601
 _TOLERANCE = 1e-3  # what resampling may leave outside [0, 1]
@@ -133,15 +133,11 @@ def as_rows(X, n_axes, who):
             f"{who} takes images, volumes or bags of slices, one modality. Got {type(X).__name__} instead: "
             "in a ModalityTransformer it is given its own modality."
         )
-    if not isinstance(X, (BagArray, LazyArray, np.ndarray)) or isinstance(X, np.memmap):
-        X = (
-            LazyArray(X)
-            if is_lazy(X)
-            else np.asarray(X)
-            if isinstance(X, np.memmap)
-            else _from_list(X, n_axes)
-        )
-    elif isinstance(X, np.ndarray) and X.dtype == object:
+    if is_lazy(X) and not isinstance(X, (BagArray, LazyArray)):
+        X = LazyArray(X)
+    elif isinstance(X, np.ndarray) and X.dtype != object:
+        X = np.asarray(X)
+    elif not isinstance(X, (BagArray, LazyArray)):
         X = _from_list(X, n_axes)
     if isinstance(X, BagArray):
         n_axes = _axes_of(X.instance_shape, n_axes, who, in_bag=True)

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from skmm._training import Choice, Instance
 from skmm._training._parameters import COUNT, FLAG, NON_NEGATIVE, SHARE, Number, Real
 from skmm.containers import _validation as messages
+from skmm.containers._presence import warn_without_modality
 from skmm.exceptions import NoModalityWarning
 
 
@@ -141,14 +142,6 @@ def observed_modalities(X, weights=None, stacklevel=4):
 def has_modality(X, names):
     """Bool array (n_samples,): True where a sample has one of the modalities ``names``."""
     return X.present[:, [X.modalities.index(name) for name in names]].any(axis=1)
-
-
-def warn_without_modality(known, consequence, stacklevel=4):
-    """Warn, once, of samples that have no modality."""
-    if not known.all():
-        rows = np.flatnonzero(~known)
-        text = messages.nothing_present_warning(len(rows), rows, consequence)
-        warnings.warn(text, NoModalityWarning, stacklevel=stacklevel)
 
 
 def usable_rows(name, known, weights, stacklevel=5):

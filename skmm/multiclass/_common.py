@@ -1,7 +1,5 @@
 """What meta-classifiers share: samples as they come, seeds, and what a wrapped classifier must have."""
 
-import warnings
-
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import clone
@@ -10,8 +8,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmm.compose._plan import fit_metadata
 from skmm.containers import KINDS, ModalityDict, is_bare_table, validate_modalities
-from skmm.containers import _validation as messages
-from skmm.exceptions import NoModalityWarning
 
 
 def check_rows(estimator, X, *, reset):
@@ -60,14 +56,6 @@ def take_samples(X, rows):
 def has_something(X, n_samples):
     """Bool array (n_samples,): True where a sample has a modality; a table has nothing missing."""
     return X.present.any(axis=1) if isinstance(X, ModalityDict) else np.ones(n_samples, dtype=bool)
-
-
-def warn_of_nothing(known, consequence):
-    """Warn, once, of samples that have no modality."""
-    rows = np.flatnonzero(~known)
-    if len(rows):
-        text = messages.nothing_present_warning(len(rows), rows, consequence)
-        warnings.warn(text, NoModalityWarning, stacklevel=3)
 
 
 def check_probabilistic(estimator, where):

@@ -12,6 +12,7 @@ from skmm._parallel import delayed
 from skmm._training import check_weights, draw_seed, encode_labels
 from skmm.compose._fitting import take_metadata
 from skmm.containers import _validation as messages
+from skmm.containers._presence import warn_without_modality
 from skmm.multiclass._common import (
     check_fitted,
     check_probabilistic,
@@ -20,7 +21,6 @@ from skmm.multiclass._common import (
     params_of_fit,
     seeded_clone,
     take_samples,
-    warn_of_nothing,
 )
 
 
@@ -224,7 +224,7 @@ class OrdinalCascadeClassifier(ClassifierMixin, BaseEstimator):
         known = has_something(X, len(codes))
         if not known.any():
             raise messages.nothing_present(type(self).__name__)
-        warn_of_nothing(known, "fit leaves them out")
+        warn_without_modality(known, "fit leaves them out", stacklevel=3)
         kept = np.flatnonzero(known & (weight > 0))
         if len(np.unique(codes[kept])) < 2:
             raise ValueError(
@@ -268,7 +268,7 @@ class OrdinalCascadeClassifier(ClassifierMixin, BaseEstimator):
         X = check_rows(self, X, reset=False)
         n_samples = X.shape[0]
         known = has_something(X, n_samples)
-        warn_of_nothing(known, "they get the class prior")
+        warn_without_modality(known, "they get the class prior", stacklevel=3)
         answers = np.tile(self._prior_answers(), (n_samples, 1))
         if known.any():
             samples = X if known.all() else take_samples(X, np.flatnonzero(known))

@@ -1,5 +1,6 @@
 """What the steps on images share: the forms that they take, the checks of pixels, and the mapping of rows."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -238,7 +239,7 @@ class Pair:
         return f"{self.what}, each {self.rule}"
 
 
-class ImageStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class ImageStep(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):
     """A stateless transformer of images: it changes each slice by itself, lazily where its input is lazy.
 
     A subclass checks its parameters in `_check`, and says in `_step` what is done to an array of rows.
@@ -294,17 +295,17 @@ class ImageStep(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             function = partial(step_on_rows, function=function, who=who)
         return map_rows(X, function, token=(who, *token), shape=shape)
 
+    @abstractmethod
     def _check(self):
         """Raise for parameters that are not allowed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _step(self, X):
         """Return what changes an array of rows, the shape of a row that comes out, and a token.
 
         Raises where the step is not for such images. The token holds by value all parameters that change
         pixels.
         """
-        raise NotImplementedError
 
     def __sklearn_is_fitted__(self):
         """There is nothing to learn."""

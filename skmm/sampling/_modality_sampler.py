@@ -1,7 +1,5 @@
 """ModalitySampler: any sampler of imbalanced-learn on a ModalityDict."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
@@ -19,7 +17,7 @@ from skmm.containers import (
     validate_modalities,
 )
 from skmm.containers import _validation as messages
-from skmm.exceptions import NoModalityWarning
+from skmm.containers._presence import warn_without_modality
 from skmm.sampling._parents import Parents, code_columns, code_scale, find_parents, join_groups
 from skmm.sampling._tables import join_columns, numeric_block, presence_columns, rows_between, spreads_of
 
@@ -314,12 +312,9 @@ class ModalitySampler(BaseEstimator):
         """Parents of the samples that a sampler keeps and makes."""
         self._check_tables(X)
         known = X.present.any(axis=1)
-        if not known.all():
-            lost = np.flatnonzero(~known)
-            text = messages.nothing_present_warning(len(lost), lost, "ModalitySampler leaves them out")
-            warnings.warn(text, NoModalityWarning, stacklevel=3)
-            if not known.any():
-                raise messages.nothing_present(type(self).__name__)
+        warn_without_modality(known, "ModalitySampler leaves them out")
+        if not known.any():
+            raise messages.nothing_present(type(self).__name__)
         rows = np.flatnonzero(known)
         view = self._view(X[rows])
         scale = code_scale(spreads_of(view))
