@@ -3,7 +3,7 @@
 Whatever trains a network in this package trains through here.
 """
 
-from skmm._training._batches import Batch, ModalityBatches, resolve_batch_size
+from skmm._training._batches import Batch, ModalityBatches, batches_for, resolve_batch_size
 from skmm._training._callbacks import copy_callbacks
 from skmm._training._content import content_order, training_order
 from skmm._training._fit import forward_batches, history_frame, resolve_device, train
@@ -20,6 +20,7 @@ __all__ = [
     "Instance",
     "ModalityBatches",
     "Number",
+    "batches_for",
     "check_groups",
     "check_parameters",
     "check_weights",

@@ -30,6 +30,30 @@ def resolve_batch_size(batch_size, n_samples):
     return n_samples if batch_size == -1 else int(batch_size)
 
 
+def batches_for(net, X, inputs, **options):
+    """Samples as batches on the device of a net and in its precision.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Initialized.
+    X : ModalityDict
+        The data.
+    inputs : dict of str -> input
+        As `make_inputs` gives them, fitted.
+    **options : dict
+        Parameters of `ModalityBatches`.
+
+    Returns
+    -------
+    ModalityBatches
+        The batches.
+    """
+    weight = next(net.module_.parameters())
+    dtype = np.float64 if weight.dtype.itemsize == 8 else np.float32
+    return ModalityBatches(X, inputs, dtype=dtype, device=weight.device, **options)
+
+
 class Batch:
     """What a network sees of some samples: its length is their number.
 

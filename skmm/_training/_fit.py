@@ -11,7 +11,7 @@ from skmm.nn import NoiseSource, NoisyModule
 
 # Matrix products of few rows, or of a remainder of rows, sum in another order than others: in whole blocks a
 # sample has the same answer alone and in company, for all but the smallest networks to the last bit.
-_PADDED = 16
+PADDED = 16
 _SHUFFLE, _DROPOUT, _MODALITIES = range(1, 4)  # independent streams of one seed
 
 
@@ -119,8 +119,8 @@ def forward_batches(net, data, read, batch_size, **options):
         net.module_.eval()
     parts = []
     with torch.inference_mode():
-        for batch, _ in BatchIterator(data, max(batch_size // _PADDED, 1) * _PADDED):
-            parts.append(_to_numpy(read(net.infer(batch.padded(_PADDED), **options)), len(batch)))
+        for batch, _ in BatchIterator(data, max(batch_size // PADDED, 1) * PADDED):
+            parts.append(_to_numpy(read(net.infer(batch.padded(PADDED), **options)), len(batch)))
     if isinstance(parts[0], dict):
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return np.concatenate(parts)

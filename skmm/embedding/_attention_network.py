@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from skmm._training import (
-    ModalityBatches,
+    batches_for,
     class_factors,
     make_inputs,
     make_net,
@@ -18,11 +18,10 @@ from skmm._training import (
     training_order,
 )
 from skmm._training._callbacks import BestWeights, FiniteLoss, Progress
+from skmm._training._fit import PADDED
 from skmm._training._random import stream
 from skmm.embedding._bags import BAGS, bag_parts, float_type, read_bags
 from skmm.nn import BagAttentionPooling, Dropout, FusionOutput, segment_sum, xavier_linear
-
-_BLOCK = 16  # bags are run in whole blocks, as forward_batches does
 
 
 class AttentionModule(nn.Module):
@@ -54,14 +53,12 @@ class FittedAttention:
 
     def parts(self, X, rows):
         """For each part of rows: the rows, their bags in memory, and the weights of the instances."""
-        weight = next(self.net.module_.parameters())
-        dtype = np.float64 if weight.dtype.itemsize == 8 else np.float32
         for part in bag_parts(X, rows):
             bags = read_bags(X, part)
             here = type(X)({BAGS: bags}, kinds={BAGS: "bag"})
-            batch, _ = ModalityBatches(here, self.inputs, dtype=dtype, device=weight.device, checked=True)[:]
+            batch, _ = batches_for(self.net, here, self.inputs, checked=True)[:]
             with torch.inference_mode():
-                found = self.net.infer(batch.padded(_BLOCK)).informativeness["weights"]
+                found = self.net.infer(batch.padded(PADDED)).informativeness["weights"]
             yield part, bags, found.cpu().numpy()
 
     def pool(self, X, rows, out):
@@ -127,17 +124,15 @@ def train_attention(estimator, X, rows, codes, weights, groups, *, n_classes, se
         precision=estimator.precision,
     )
     net.batch_size = batch_size
-    dtype = np.float64 if estimator.precision == "float64" else np.float32
 
     def batches(chosen, *, checked):
-        return ModalityBatches(
+        return batches_for(
+            net,
             X,
             inputs,
             rows=rows[chosen],
             y=codes[chosen],
             weights=factored[chosen],
-            dtype=dtype,
-            device=next(net.module_.parameters()).device,
             checked=checked,
         )
 

@@ -6,6 +6,7 @@ import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skmm._training import Choice, Instance, Number, check_parameters, draw_seed, resolve_device
+from skmm._training._parameters import COUNT, FLAG
 from skmm.containers import BagArray
+from skmm.containers._sources import file_stamp
 from skmm.embedding._backbones import NAMED, Kept, Runner, build_named, build_own, input_of
 from skmm.embedding._cache import open_cache
 from skmm.embedding._identity import UnknownContentError, array_digest, digest_of, fingerprint
@@ -31,10 +34,10 @@ _RULES = {
     "pooling": (Choice(("average", "max", None)),),
     "normalize": (Choice(("auto", "imagenet", "zscore", None)),),
     "precision": (Choice(("float32", "float64", "bfloat16")),),
-    "batch_size": (Number(Integral, 1),),
+    "batch_size": (COUNT,),
     "device": (Instance(str, "the name of a device"),),
     "n_jobs": (Choice((None,)), Number(Integral)),
-    "verbose": (Choice((True, False)), Number(Integral, 0)),
+    "verbose": (FLAG, Number(Integral, 0)),
 }
 
 
@@ -307,7 +310,7 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
                 f"None. Got {type(self.weights).__name__} instead."
             )
         sizes = self.image_size if isinstance(self.image_size, tuple) else (self.image_size,)
-        good = all(Number(Integral, 1).allows(size) for size in sizes) and sizes
+        good = all(COUNT.allows(size) for size in sizes) and sizes
         if self.image_size is not None and not good:
             raise ValueError(
                 f"The 'image_size' parameter of {type(self).__name__} must be an int of 1 or more, a tuple "
@@ -329,13 +332,10 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=3,
             )
-        seed = draw_seed(self.random_state)
-        stamp = seed
+        stamp = seed = draw_seed(self.random_state)
         if weights is not None:
-            weights = os.path.expanduser(os.fspath(weights))  # noqa: PTH111 - of str and path alike
-            if os.path.exists(weights):  # noqa: PTH110
-                status = os.stat(weights)  # noqa: PTH116
-                stamp = (os.path.realpath(weights), status.st_size, status.st_mtime_ns)
+            weights = Path(weights).expanduser()
+            stamp = (os.path.realpath(weights), file_stamp(weights))
 
         def make():
             embedding = build_named(

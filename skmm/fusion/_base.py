@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeatures
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._training import (
-    ModalityBatches,
+    batches_for,
     check_groups,
     check_parameters,
     check_weights,
@@ -476,9 +476,7 @@ class BaseFusionClassifier(
 
     def _batches(self, X, **options):
         """Samples of ``X`` as batches for the network, where it is."""
-        weight = next(self.net_.module_.parameters())
-        dtype = np.float64 if weight.dtype.itemsize == 8 else np.float32
-        return ModalityBatches(X, self._inputs, dtype=dtype, device=weight.device, **options)
+        return batches_for(self.net_, X, self._inputs, **options)
 
     def _run(self, X, read, **options):
         """Run the network over validated samples; ``read`` takes what is wanted from its output."""

@@ -1,12 +1,13 @@
 """Columns of numbers and of categories as one matrix of numbers, and back with their data types."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Number
 
 import numpy as np
 import pandas as pd
 
 _LARGEST = 1e30  # of standardised numbers: a tree takes what float32 can hold
+_INITIAL = 0.0  # the code of the mean, and of the most frequent category
 _MISSING_VALUE = "missing_value"  # scikit-learn's word in a column of which nothing is known
 
 
@@ -63,16 +64,15 @@ class ColumnCode:
         Categories in the order of their numbers; None for a column of numbers.
     centre, spread : float
         Mean and standard deviation of a column of numbers.
-    initial : float
-        Code that stands in every hole at first: the mean, or the most frequent category.
+    observed : bool
+        Whether any value is known.
     """
 
     label: object
     categories: pd.Index | None = None
     centre: float = 0.0
     spread: float = 1.0
-    initial: float = 0.0
-    observed: bool = field(default=True)
+    observed: bool = True
 
     @classmethod
     def learn(cls, column, label, *, categorical):
@@ -95,9 +95,14 @@ class ColumnCode:
         """Whether the column is one of categories."""
         return self.categories is not None
 
+    @property
+    def initial_value(self):
+        """What stands in a hole at first: the mean, or the most frequent category; None without values."""
+        return self.decode(np.array([_INITIAL]))[0] if self.observed else None
+
     def encode(self, column, holes):
-        """Numbers of the values, (n_samples,); what stands in a hole is the initial one."""
-        out = np.full(len(column), self.initial)
+        """Numbers of the values, (n_samples,); in a hole that of `initial_value`."""
+        out = np.full(len(column), _INITIAL)
         values = column[~holes]
         if self.categorical:
             numbers = self.categories.get_indexer(pd.Index(np.asarray(values, dtype=object), dtype=object))

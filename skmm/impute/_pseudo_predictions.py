@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmm._training import ModalityBatches, forward_batches
+from skmm._training import batches_for, forward_batches
 from skmm._training._inputs import fast_rows
 from skmm.containers import ModalityDict, read_rows
 from skmm.impute._pseudo_scores import prediction_scores
@@ -23,9 +23,7 @@ class Predictions:
 
     def _batches(self, X, **options):
         """Samples of tables as batches for the network, where it is."""
-        weight = next(self.net_.module_.parameters())
-        dtype = np.float64 if weight.dtype.itemsize == 8 else np.float32
-        return ModalityBatches(X, self._inputs, dtype=dtype, device=weight.device, **options)
+        return batches_for(self.net_, X, self._inputs, **options)
 
     def _standardized(self, tables, name, rows):
         """Rows of a table in units of standard deviations, 0 where it is missing."""

@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmm._training import Choice, Instance, Number, check_parameters, draw_seed
+from skmm._training._parameters import COUNT, FLAG
 from skmm.impute._mixed_columns import ColumnCode, fill_holes, holes_of, is_categorical, split_columns
 
 FEW = 20  # rows that a tree draws at least, where there are as many: a share of few would be too few
@@ -245,9 +246,7 @@ class RandomForestImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
             for position, code in enumerate(self._codes)
             if code.categorical and code.observed
         }
-        self.initial_fill_ = [
-            code.decode(np.array([code.initial]))[0] if code.observed else None for code in self._codes
-        ]
+        self.initial_fill_ = [code.initial_value for code in self._codes]
         self._indicated = np.flatnonzero(holes.any(axis=0))
         used = np.flatnonzero([code.observed for code in self._codes])
         if not len(used) and not self.keep_empty_features:
@@ -325,21 +324,20 @@ class RandomForestImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
 
     def _check_parameters(self):
         """Refuse parameters out of range."""
-        count, flag = Number(Integral, 1), Choice((True, False))
         share = Number(Real, 0, 1, closed="right")
         check_parameters(
             self,
             {
-                "n_estimators": (count,),
-                "max_iter": (count,),
+                "n_estimators": (COUNT,),
+                "max_iter": (COUNT,),
                 "tol": (Number(Real, 0),),
-                "max_features": (Choice(("sqrt", "log2")), count, share),
-                "max_samples": (count, share, Choice((None,))),
-                "min_samples_leaf": (count, Number(Real, 0, 1, closed="neither")),
-                "keep_empty_features": (flag,),
-                "add_indicator": (flag,),
+                "max_features": (Choice(("sqrt", "log2")), COUNT, share),
+                "max_samples": (COUNT, share, Choice((None,))),
+                "min_samples_leaf": (COUNT, Number(Real, 0, 1, closed="neither")),
+                "keep_empty_features": (FLAG,),
+                "add_indicator": (FLAG,),
                 "n_jobs": (Instance(Integral, "an int"), Choice((None,))),
-                "verbose": (Number(Integral, 0), flag),
+                "verbose": (Number(Integral, 0), FLAG),
             },
         )
 

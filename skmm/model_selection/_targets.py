@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 
 from skmm.multiclass import MultiTargetClassifier
@@ -76,8 +77,6 @@ class TargetView(ClassifierMixin, BaseEstimator):
         self.labels = labels
         self.proba = proba
         self.classes_ = classes
-        if proba is not None:
-            self.predict_proba = self._predict_proba
 
     def fit(self, X, y):
         """Nothing is left to learn."""
@@ -87,7 +86,8 @@ class TargetView(ClassifierMixin, BaseEstimator):
         """Labels of the samples that the view was made for."""
         return self.labels
 
-    def _predict_proba(self, X):
+    @available_if(lambda self: self.proba is not None)
+    def predict_proba(self, X):
         """Probabilities of the same."""
         return self.proba
 

@@ -3,14 +3,13 @@
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._training import check_weights, class_factors, draw_seed, encode_labels
 from skmm.compose._plan import fit_metadata
-from skmm.multiclass._common import check_rows, has_something, seeded_clone
+from skmm.multiclass._common import WrapsOne, check_rows, has_something, seeded_clone
 
 
 def has_method(name):
@@ -46,7 +45,7 @@ def weights_of_classes(class_weight, classes, codes, weight):
     return out
 
 
-class ClassWeightClassifier(ClassifierMixin, BaseEstimator):
+class ClassWeightClassifier(WrapsOne, ClassifierMixin, BaseEstimator):
     r"""Give any classifier ``class_weight``, and labels of any type: XGBoost and others have neither.
 
     Sample i of class c is handed on with the weight
@@ -203,24 +202,6 @@ class ClassWeightClassifier(ClassifierMixin, BaseEstimator):
             As the estimator gives it; one value a sample, for the second class, where there are two.
         """
         return self._apply("decision_function", X)
-
-    def get_metadata_routing(self):
-        """Routing of metadata: `sample_weight` and `groups` for itself, and what its estimator requests.
-
-        Returns
-        -------
-        MetadataRouter
-            Requests.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        if hasattr(self.estimator, "__sklearn_tags__"):
-            tags.input_tags = get_tags(self.estimator).input_tags
-        return tags
 
     # --- steps ------------------------------------------------------------------------------------
 

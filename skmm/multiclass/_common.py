@@ -3,11 +3,34 @@
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmm.compose._plan import fit_metadata
 from skmm.containers import KINDS, ModalityDict, is_bare_table, validate_modalities
+
+
+class WrapsOne:
+    """What classifiers around one other have in common: its tags of X, and what is routed to it."""
+
+    def get_metadata_routing(self):
+        """Routing of metadata: `sample_weight` and `groups` for itself, and what its estimator requests.
+
+        Returns
+        -------
+        MetadataRouter
+            Requests.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if hasattr(self.estimator, "__sklearn_tags__"):
+            tags.input_tags = get_tags(self.estimator).input_tags
+        return tags
 
 
 def check_rows(estimator, X, *, reset):

@@ -5,8 +5,7 @@ import pandas as pd
 from joblib import Parallel
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import process_routing
 
 from skmm._parallel import delayed
 from skmm._training import check_weights, draw_seed, encode_labels
@@ -14,6 +13,7 @@ from skmm.compose._fitting import take_metadata
 from skmm.containers import _validation as messages
 from skmm.containers._presence import warn_without_modality
 from skmm.multiclass._common import (
+    WrapsOne,
     check_fitted,
     check_probabilistic,
     check_rows,
@@ -108,7 +108,7 @@ def probability_above(stage, X, n_samples):
     return proba[:, column[0]] if len(column) else np.zeros(n_samples)
 
 
-class OrdinalCascadeClassifier(ClassifierMixin, BaseEstimator):
+class OrdinalCascadeClassifier(WrapsOne, ClassifierMixin, BaseEstimator):
     r"""Ordered classes as a cascade of yes-or-no questions: is it there, and then how severe.
 
     Stage k = 1, ..., K learns, from the samples that are at least :math:`c_{k-1}`, whether they are above it.
@@ -307,24 +307,6 @@ class OrdinalCascadeClassifier(ClassifierMixin, BaseEstimator):
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return self.classes_[codes]
-
-    def get_metadata_routing(self):
-        """Routing of metadata: `sample_weight` and `groups` for itself, and what its estimator requests.
-
-        Returns
-        -------
-        MetadataRouter
-            Requests.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        if hasattr(self.estimator, "__sklearn_tags__"):
-            tags.input_tags = get_tags(self.estimator).input_tags
-        return tags
 
     # --- steps ------------------------------------------------------------------------------------
 
