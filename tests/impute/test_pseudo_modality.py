@@ -16,9 +16,6 @@ from skmm import BagArray, ModalityDict
 from skmm.compose import ConcatModalities
 from skmm.exceptions import MissingModalityError, NoModalityWarning
 from skmm.impute import PseudoModalityImputer
-from skmm.impute._pseudo_networks import PseudoModalityModule, random_masks
-from skmm.impute._pseudo_tables import cast, nearest_means
-from skmm.nn import NoiseSource
 
 STRATEGIES = ("denoising", "variational", "mean", "nearest")
 NETWORKS = STRATEGIES[:2]
@@ -66,7 +63,7 @@ def fitted():
 
 @pytest.mark.parametrize("strategy", [*NETWORKS, "nearest"])
 def test_an_absent_modality_is_predicted(fitted, strategy):
-    """What a sample lacks is predicted from what it has, far better than by the mean (fault a)."""
+    """What a sample lacks is predicted from what it has, far better than by the mean."""
     X = linked(60, seed=5)
     told = fitted[strategy].transform({name: X[name] for name in ("pet", "age")})["mri"]
     rest = np.square(told - X["mri"]).sum() / np.square(X["mri"] - X["mri"].mean(axis=0)).sum()
@@ -75,22 +72,8 @@ def test_an_absent_modality_is_predicted(fitted, strategy):
 
 
 @pytest.mark.parametrize("strategy", NETWORKS)
-def test_what_is_hidden_is_not_seen(strategy):
-    """The values that a network has to tell never reach it: input is not target (fault a)."""
-    varies = {"a": np.ones(2, bool), "b": np.ones(3, bool)}
-    with torch.random.fork_rng():
-        module = PseudoModalityModule(varies, strategy, 8, 4, noise=0.0, dropout=0.0, kl_weight=0.0).eval()
-    inputs = {"a": torch.ones(1, 2), "b": torch.ones(1, 3)}
-    present = torch.tensor([[True, False]])
-    told = module(inputs, present, predict=True).logits
-    other = module({**inputs, "b": torch.full((1, 3), 9.0)}, present, predict=True).logits
-
-    assert torch.equal(told, other)
-
-
-@pytest.mark.parametrize("strategy", NETWORKS)
 def test_every_parameter_is_trained(strategy):
-    """A gradient reaches every parameter, and training changes all of them (fault b)."""
+    """A gradient reaches every parameter, and training changes all of them."""
     X = holey(linked(40))
     before, after = (
         PseudoModalityImputer(strategy, **{**SMALL, "max_epochs": epochs, "lr": lr, "weight_decay": 0.0}).fit(
@@ -111,7 +94,7 @@ def test_every_parameter_is_trained(strategy):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_unbounded_values_are_not_clipped(strategy):
-    """Predictions reach as far as the values do, in units and beyond 3 deviations (fault c)."""
+    """Predictions reach as far as the values do, in units and beyond 3 deviations."""
     rng = np.random.default_rng(0)
     z = rng.normal(size=(200, 1))
     z[:8] = 8.0  # more than 5 deviations
@@ -125,25 +108,9 @@ def test_unbounded_values_are_not_clipped(strategy):
         assert told.item() > 600
 
 
-def test_samples_with_two_modalities_train():
-    """A sample with two modalities is trained on as well as one with three (fault d)."""
-    masks = torch.tensor([[True, True, False]] * 400 + [[True, True, True]] * 400 + [[False, False, True]])
-    kept = random_masks(masks, NoiseSource(torch.Generator().manual_seed(0)))
-    n_kept = kept.sum(dim=1)
-
-    assert not (kept & ~masks).any()
-    assert (n_kept[:400] == 1).all()
-    assert set(n_kept[400:800].tolist()) == {1, 2}
-    assert 150 < (n_kept[400:800] == 1).sum() < 250  # each number is as likely as another
-    assert n_kept[800] == 1
-    assert {tuple(row) for row in kept[400:800].int().tolist()} == {
-        (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1),
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_modalities_go_by_name(fitted, strategy):
-    """Neither in fit nor after it does the order of modalities matter (fault e)."""
+    """Neither in fit nor after it does the order of modalities matter."""
     X = linked(10, seed=5)
     data = holey(linked())
     turned = PseudoModalityImputer(strategy, **SMALL).fit({name: data[name] for name in reversed(data)})
@@ -158,7 +125,7 @@ def test_modalities_go_by_name(fitted, strategy):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_nothing_is_random_after_fit(fitted, strategy):
-    """Two calls give the same: noise is drawn in training alone (fault f)."""
+    """Two calls give the same: noise is drawn in training alone."""
     X = {"pet": linked(10)["pet"]}
     first, second = (fitted[strategy].transform(X) for _ in range(2))
 
@@ -168,7 +135,7 @@ def test_nothing_is_random_after_fit(fitted, strategy):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_classifier_is_fed(strategy):
-    """What is imputed feeds a classifier, which tells more than with means (fault g)."""
+    """What is imputed feeds a classifier, which tells more than with means."""
     X = linked(200)
     y = (X["mri"][:, 0] > 1000).astype(int)
     train = {name: value[:120] for name, value in X.items()}
@@ -210,33 +177,9 @@ def test_complete_data_pass_as_they_are(fitted):
 def test_mean_is_that_of_the_samples_that_have_it(fitted):
     """The strategy "mean" gives the mean over training samples with the modality."""
     X = holey(linked())
-    told = fitted["mean"].transform({"pet": X["pet"][:1]})["mri"] if not np.isnan(X["pet"][0]).any() else None
-    told = fitted["mean"].transform({"pet": np.zeros((1, 4))})["mri"] if told is None else told
+    told = fitted["mean"].transform({"pet": np.zeros((1, 4))})["mri"]
 
     np.testing.assert_allclose(told[0], np.nanmean(X["mri"], axis=0))
-
-
-def test_nearest_weighs_modalities_alike():
-    """The distance is a mean over shared modalities of mean squared differences, whatever their width."""
-    donors = [np.array([[0.0], [3.0], [0.0]]), np.zeros((3, 4)), np.array([[1.0], [2.0], [4.0]])]
-    donors[1][0] = 2.0
-    there = np.array([[True, True, True], [True, False, True], [False, True, True]])
-    queries = [np.zeros((1, 1)), np.zeros((1, 4)), np.zeros((1, 1))]
-    here = np.array([[True, True, False]])
-
-    def told(n_neighbors):
-        """Return the mean over the nearest donors; their distances are (0 + 4) / 2, 9 and 0."""
-        return nearest_means(queries, here, donors, there, [1, 4, 1], 2, n_neighbors).item()
-
-    assert [told(1), told(2), told(3), told(9)] == [4.0, 2.5, 7 / 3, 7 / 3]
-
-
-def test_nearest_without_a_shared_modality_is_zero():
-    """A query that shares nothing with any donor gets the mean, which is zero without units."""
-    there, here = np.array([[True, False, True]]), np.array([[False, True, False]])
-    blocks = [np.ones((1, 1))] * 3
-
-    assert nearest_means(blocks, here, blocks, there, [1, 1, 1], 2, 1).item() == 0.0
 
 
 def test_frames_stay_frames():
@@ -261,17 +204,6 @@ def test_frames_stay_frames():
     assert list(imputer.get_feature_names_out()) == [
         "clinical__age", "clinical__ill", "clinical__bmi", "pet__uptake", "pet__size",
     ]  # fmt: skip
-
-
-def test_numbers_in_the_type_of_a_column():
-    """Integers are rounded and stay in range, booleans are at least a half, floats are cast."""
-    numbers = np.array([-3.0, 0.5, 1.6, 300.0])
-
-    assert cast(numbers, np.dtype(np.uint8)).tolist() == [0, 0, 2, 255]
-    assert cast(numbers, np.dtype(bool)).tolist() == [False, True, True, True]
-    assert cast(np.array([1e30]), np.dtype(np.int64)).tolist() == [np.iinfo(np.int64).max]
-    assert cast(numbers, np.dtype(np.float32)).dtype == np.float32
-    assert cast(numbers, pd.Int64Dtype()).tolist() == [-3, 0, 2, 300]
 
 
 def test_presence_tells_what_was_imputed():

@@ -6,17 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from imblearn.combine import SMOTEENN, SMOTETomek
-from imblearn.over_sampling import (
-    ADASYN,
-    SMOTE,
-    SMOTENC,
-    SVMSMOTE,
-    BorderlineSMOTE,
-    RandomOverSampler,
-)
+from imblearn.over_sampling import ADASYN, SMOTE, SMOTENC, SVMSMOTE, BorderlineSMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline, make_pipeline
 from imblearn.under_sampling import (
     ClusterCentroids,
@@ -38,15 +29,6 @@ from skmm.compose import ConcatModalities
 from skmm.containers import BagArray, LazyArray
 from skmm.exceptions import NoModalityWarning
 from skmm.sampling import ModalitySampler
-from skmm.sampling._parents import (
-    Parents,
-    code_columns,
-    code_scale,
-    find_parents,
-    join_groups,
-    sample_numbers,
-)
-from skmm.sampling._tables import rows_between
 
 LABELS = np.array(["mild", "moderate", "severe"])
 CHOOSING = [
@@ -201,29 +183,6 @@ def test_data_types_ids_and_series(imbalanced):
     assert new.dtype == labels.dtype
     assert new.name == "grade"
     assert new.index.equals(out.index)
-
-
-def test_forms_of_tables():
-    """Sparse tables stay sparse, nullable columns nullable, booleans are those of the nearer parent."""
-    parents = Parents(np.array([0, 0]), np.array([1, 2]), np.array([0.25, 0.5]))
-    present = np.array([True, False])
-    frame = pd.DataFrame(
-        {
-            "n": pd.array([1, 4, None], dtype="Int64"),
-            "b": [True, False, False],
-            "c": pd.array([True, False, None], dtype="boolean"),
-            "f": [0.0, 1.0, 2.0],
-        }
-    )
-    got = rows_between(frame, parents, present)
-    sparse = rows_between(sp.csr_matrix([[0, 4], [4, 0], [0, 0]]), parents, present)
-
-    assert got.dtypes.tolist() == frame.dtypes.tolist()
-    assert got.iloc[0].tolist() == [2, True, True, 0.25]
-    assert np.isnan(got["f"].iloc[1])
-    assert isinstance(sparse, sp.csr_matrix)
-    assert sparse.toarray()[0].tolist() == [1, 3]
-    assert rows_between(np.array([[1, 0], [2, 4], [0, 0]]), parents, present)[0].tolist() == [1, 1]
 
 
 def test_sparse_and_dense_give_the_same(imbalanced):
@@ -533,44 +492,3 @@ def test_without_imbalanced_learn(monkeypatch, imbalanced):
     monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
     with pytest.raises(ImportError, match=r'pip install "skmm\[imbalance\]"'):
         ModalitySampler(RandomOverSampler()).fit_resample(X, y)
-
-
-# --- parents --------------------------------------------------------------------------------------
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    n_samples=st.integers(1, 5000),
-    seed=st.integers(0, 10_000),
-    step=st.floats(-0.5, 1.5).filter(lambda t: 1e-4 < abs(t) < 1 - 1e-4 or t in (0.0, 1.0) or t > 1.001),
-)
-def test_parents_are_found(n_samples, seed, step):
-    """From the columns alone both parents and the step follow, for any pair, between and beyond them."""
-    rng = np.random.default_rng(seed)
-    first, second = rng.integers(n_samples, size=(2, 10))
-    scale = code_scale(np.array([3.0, 0.0]))
-    columns = code_columns(n_samples, scale)
-    got = find_parents(columns[first] * (1 - step) + columns[second] * step, n_samples, scale)
-    numbers = sample_numbers(n_samples)
-    value = (1 - got.step) * numbers[got.nearer] + got.step * numbers[got.other]
-
-    np.testing.assert_allclose(value, numbers[first] * (1 - step) + numbers[second] * step, atol=1e-9)
-    for row in np.flatnonzero(first != second):
-        expected = {first[row]} if step == 0 else {second[row]} if step == 1 else {first[row], second[row]}
-        assert {got.nearer[row], got.other[row]} == expected
-    assert (got.step <= 0.5).all()
-
-
-def test_no_two_parents_are_seen():
-    """A mean of three samples has no two parents."""
-    columns = code_columns(50, 1.0)
-
-    assert find_parents(columns[:3].mean(axis=0, keepdims=True), 50, 1.0) is None
-
-
-def test_groups_are_joined_along_parents():
-    """Groups that share a row, by one between them too, become one under the name of the first."""
-    groups = np.array(["b", "a", "c", 4], dtype=object)
-    parents = Parents(np.array([0, 1, 2, 3, 0, 2]), np.array([0, 1, 2, 3, 1, 1]), np.zeros(6))
-
-    assert join_groups(groups, parents).tolist() == ["b", "b", "b", 4, "b", "b"]
