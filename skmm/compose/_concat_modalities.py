@@ -10,7 +10,7 @@ import sklearn
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skmm.compose._outputs import column_names, spread_rows
+from skmm.compose._outputs import spread_rows
 from skmm.containers import (
     LazyArray,
     check_finite,
@@ -21,6 +21,7 @@ from skmm.containers import (
     validate_modalities,
 )
 from skmm.containers import _validation as messages
+from skmm.containers._schema import column_names
 from skmm.exceptions import NoModalityWarning
 
 CHUNK = 1024  # rows of a lazy array that are held in memory at once

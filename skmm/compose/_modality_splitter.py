@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmm.compose._columns import column_positions
-from skmm.compose._outputs import column_names
 from skmm.containers import KINDS, ModalityDict, is_bare_table
 from skmm.containers import _validation as messages
 from skmm.containers._parts import check_name, check_options
+from skmm.containers._schema import column_names
 
 
 class ModalitySplitter(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):

@@ -12,10 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._parallel import delayed
 from skmm.compose import _named
 from skmm.compose._fitting import fit_one, take_metadata, transform_one
-from skmm.compose._outputs import assemble, column_names, schema_of
+from skmm.compose._outputs import assemble, schema_of
 from skmm.compose._plan import METADATA, keyword_arguments, plan, present_part
 from skmm.containers import KINDS, n_rows, validate_modalities
 from skmm.containers import _validation as messages
+from skmm.containers._schema import names_out
 
 
 class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
@@ -239,17 +240,7 @@ class ModalityTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         array(['rna__pca0', 'rna__pca1'], dtype=object)
         """
         check_is_fitted(self)
-        schema = self._schema_out
-        names = [
-            column
-            for name in schema.names
-            for column in (
-                column_names(name, "table", schema.shapes[name], schema.feature_names[name])
-                if schema.kinds[name] == "table"
-                else [name]
-            )
-        ]
-        return np.asarray(names, dtype=object)
+        return np.asarray(names_out(self._schema_out), dtype=object)
 
     # --- parameters -------------------------------------------------------------------------------
 

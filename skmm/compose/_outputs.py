@@ -153,17 +153,6 @@ def _spread_frame(value, rows, n_samples):
     return pd.concat(columns, axis=1)
 
 
-def column_names(name, kind, shape, names):
-    """Names of a modality's columns, with its own as prefix: ``rna__GAPDH``, ``rna__x0``, ``xray__0_1``."""
-    if kind == "table":
-        names = [f"x{column}" for column in range(shape[0])] if names is None else names
-    elif kind in {"image", "volume"} and None not in shape:
-        names = ["_".join(map(str, place)) for place in np.ndindex(*shape)]
-    else:
-        return [name]
-    return [f"{name}__{column}" for column in names]
-
-
 def schema_of(outputs, transformers, schema_in):
     """Schema of all that comes out: of the transformed modalities and of those passed through."""
     schemas = {

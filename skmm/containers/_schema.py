@@ -14,6 +14,17 @@ def _fits(fitted, got):
     return len(fitted) == len(got) and all(size in (None, new) for size, new in zip(fitted, got, strict=True))
 
 
+def column_names(name, kind, shape, names):
+    """Names of a modality's columns, with its own as prefix: ``rna__GAPDH``, ``rna__x0``, ``xray__0_1``."""
+    if kind == "table":
+        names = [f"x{column}" for column in range(shape[0])] if names is None else names
+    elif kind in {"image", "volume"} and None not in shape:
+        names = ["_".join(map(str, place)) for place in np.ndindex(*shape)]
+    else:
+        return [name]
+    return [f"{name}__{column}" for column in names]
+
+
 @dataclass(frozen=True)
 class Schema:
     """Names, kinds, shapes and feature names of the modalities seen in fit.
@@ -116,3 +127,14 @@ class Schema:
         kinds = {name: self.kinds[name] for name in names}
         feature_names = {name: self.feature_names[name] for name in names}
         return X._build(data, kinds, present, feature_names, X.index, X.groups)
+
+
+def names_out(schema):
+    """Names of what a transformer gives: ``rna__GAPDH`` for columns of tables, the modality's for others."""
+    names = []
+    for name in schema.names:
+        if schema.kinds[name] == "table":
+            names += column_names(name, "table", schema.shapes[name], schema.feature_names[name])
+        else:
+            names.append(name)
+    return names

@@ -15,7 +15,7 @@ from skmm.fusion._attention_maps import bag_lengths
 from skmm.fusion._attention_pooling_network import (
     WEIGHTS,
     AttentionPoolingModule,
-    AveragePooling,
+    BagAverage,
     Branch,
     FusedModels,
     GivenEncoder,
@@ -322,7 +322,7 @@ class AttentionPoolingClassifier(BaseFusionClassifier):
     def _make_pooling(self, width):
         """What makes one vector of the instances of a bag."""
         if self.pooling == "average":
-            return AveragePooling()
+            return BagAverage()
         if self.pooling == "attended_average":
             return AttendedAverage(width, width)
         return BagAttentionPooling(width, width, attention=self.attention, dropout=self.dropout)

@@ -82,7 +82,7 @@ class GivenEncoder(nn.Module):
         return self.to_width(self.encoder(x).flatten(1))
 
 
-class AveragePooling(nn.Module):
+class BagAverage(nn.Module):
     """The mean of a bag's instances, which have equal weights."""
 
     def forward(self, bag):

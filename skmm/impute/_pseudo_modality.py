@@ -24,6 +24,7 @@ from skmm._training._callbacks import BestWeights, FiniteLoss, Progress
 from skmm._training._random import stream
 from skmm.containers import KINDS, ModalityDict, placeholder, validate_modalities
 from skmm.containers import _validation as messages
+from skmm.containers._schema import names_out
 from skmm.impute._pseudo_checks import (
     RULES,
     check_dense,
@@ -402,16 +403,7 @@ class PseudoModalityImputer(Predictions, TransformerMixin, BaseEstimator, auto_w
         ['mri__x0', 'mri__x1', 'mri__x2', 'mri__x3', 'pet__x0']
         """
         check_is_fitted(self, "imputed_modalities_")
-        names, schema = [], self.schema_
-        for name in schema.names:
-            if schema.kinds[name] != "table":
-                names.append(name)
-                continue
-            columns = schema.feature_names[name]
-            columns = (
-                [f"x{column}" for column in range(schema.shapes[name][0])] if columns is None else columns
-            )
-            names += [f"{name}__{column}" for column in columns]
+        names = names_out(self.schema_)
         names += [f"{PRESENCE}__{name}" for name in self.imputed_modalities_] * bool(self.add_presence)
         return np.asarray(names, dtype=object)
 

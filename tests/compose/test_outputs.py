@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from skmm import BagArray
 from skmm.compose._columns import column_positions
-from skmm.compose._outputs import column_names, output_kind, spread_rows
+from skmm.compose._outputs import output_kind, spread_rows
 from skmm.containers import LazyArray, n_rows, read_rows, take_rows
+from skmm.containers._schema import column_names
 
 
 def forms(n):

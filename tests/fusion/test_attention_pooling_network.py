@@ -11,7 +11,7 @@ from skmm._training._net import FusionLoss
 from skmm.fusion._attention_pooling_network import (
     WEIGHTS,
     AttentionPoolingModule,
-    AveragePooling,
+    BagAverage,
     Branch,
     ConvFusion,
     FusedModels,
@@ -37,7 +37,7 @@ def keep_torch_state():
 def _pooling(pooling):
     """Return a pooling by its name."""
     if pooling == "average":
-        return AveragePooling()
+        return BagAverage()
     if pooling == "attended_average":
         return AttendedAverage(WIDTH, WIDTH)
     return BagAttentionPooling(WIDTH, WIDTH, attention=pooling)
@@ -274,7 +274,7 @@ def test_average_pooling():
     """Means of instances, equal weights; zero for an empty bag."""
     bag = Bag(torch.tensor([[1.0], [3.0], [7.0]]), torch.tensor([0, 2, 2, 3]))
 
-    pooled, weights = AveragePooling()(bag)
+    pooled, weights = BagAverage()(bag)
 
     assert pooled.tolist() == [[2.0], [0.0], [7.0]]
     assert weights.tolist() == [[0.5], [0.5], [1.0]]
