@@ -63,9 +63,9 @@ class MemoryCache:
 class SQLiteCache:
     """Embeddings in a SQLite file, by key, shared by processes.
 
-    A file that is damaged, or is something else, is moved aside and a new one begun; an entry whose checksum
-    is wrong is no entry. Trouble with the file never stops the work: it warns, and the image is embedded
-    again.
+    A cache that is damaged, or a file that is no database, is moved aside and a new cache begun; an entry
+    whose checksum is wrong is no entry. Trouble with the file never stops the work: it warns, and the image
+    is embedded again. The database of another program, which may be in use, is not touched.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ class SQLiteCache:
     ------
     OSError
         If the path is a folder, or cannot be written.
+    ValueError
+        If the file is the database of another program.
     """
 
     def __init__(self, path):
@@ -122,6 +124,10 @@ class SQLiteCache:
         """Do something with the file, which is opened for each task: so forks and threads share nothing."""
         for attempt in range(2):
             found = _identity(self.path)
+            if _is_foreign(self.path):
+                raise ValueError(
+                    f"cache={str(self.path)!r} is a database of another program. Name another file."
+                )
             try:
                 with closing(sqlite3.connect(self.path, timeout=_SECONDS)) as connection:
                     _prepare(connection)
@@ -147,8 +153,9 @@ class SQLiteCache:
         while (aside := self.path.with_name(f"{self.path.name}.damaged-{number}")).exists():
             number += 1
         self.path.rename(aside)
-        for suffix in ("-journal", "-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        journal = self.path.with_name(f"{self.path.name}-journal")
+        if journal.exists():  # of a task that was cut off; it would be applied to the new file
+            journal.rename(aside.with_name(f"{aside.name}-journal"))
         self._warn(f"is no cache of embeddings, or damaged ({problem}): it was moved to {str(aside)!r}")
 
     def _warn(self, text):
@@ -170,21 +177,32 @@ def _identity(path):
     return status.st_dev, status.st_ino
 
 
+def _is_foreign(path):
+    """Whether a file is a database of SQLite that does not say in its head that it is one of ours."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except OSError:
+        return False
+    application = int.from_bytes(head[68:72], "big")
+    return head.startswith(b"SQLite format 3\0") and application != _APPLICATION
+
+
 def _is_damage(error):
     """Whether an operational error says that a file holds other tables than ours, or is no database."""
     return any(words in str(error) for words in ("no such table", "no such column", "malformed", "has no"))
 
 
 def _prepare(connection):
-    """Make the table in a new file; raise for a file of somebody else."""
+    """Make the table in a new file; raise for a cache of another version."""
     application, version = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
     )
     if (application, version) == (_APPLICATION, _VERSION):
         connection.execute("PRAGMA synchronous = OFF")  # what a crash of the machine loses is embedded again
         return
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise sqlite3.DatabaseError("a database of another program or version")
+    if version:
+        raise sqlite3.DatabaseError("a cache of another version")
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(

@@ -1,10 +1,10 @@
 """The caches of embeddings: what was put is what is got; damage is noticed, moved aside and rebuilt."""
 
+import multiprocessing
 import pickle
 import sqlite3
 import threading
 
-import joblib
 import numpy as np
 import pytest
 
@@ -104,17 +104,18 @@ def _put(path, number):
 
 def test_processes_and_threads_write_at_once(path):
     """What several processes, and several threads, put at the same time is all there."""
-    joblib.Parallel(n_jobs=2)(joblib.delayed(_put)(path, number) for number in range(3))
-    threads = [threading.Thread(target=_put, args=(path, number)) for number in (3, 4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    fork = multiprocessing.get_context("fork")  # a new interpreter would import for seconds
+    workers = [fork.Process(target=_put, args=(path, number)) for number in range(3)]
+    workers += [threading.Thread(target=_put, args=(path, number)) for number in (3, 4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
 
     same(SQLiteCache(path).get(KEYS), VALUES)
 
 
-@pytest.mark.parametrize("content", [b"id,age\nann,40\n", b"SQLite format 3\0" + b"\1" * 4000, b"\0" * 100])
+@pytest.mark.parametrize("content", [b"id,age\nann,40\n", b"\0" * 100])
 def test_a_file_that_is_no_cache_is_moved_aside(path, content):
     """Something else under the name of the cache is kept, under another name, and a new cache begun."""
     path.parent.mkdir()
@@ -128,19 +129,37 @@ def test_a_file_that_is_no_cache_is_moved_aside(path, content):
     assert path.with_name("embeddings.sqlite.damaged-1").read_bytes() == content
 
 
-def test_the_database_of_another_program_is_not_written_to(path):
-    """A SQLite file with other tables is moved aside as it was."""
+def test_the_database_of_another_program_is_not_touched(path):
+    """A SQLite file of somebody else is refused, also while it is in use: nothing that it holds is lost."""
     path.parent.mkdir()
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE patients (name TEXT)")
-    connection.close()
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA journal_mode = WAL")
+    with other:
+        other.execute("CREATE TABLE patients (name TEXT)")
+        other.execute("INSERT INTO patients VALUES ('ann')")
 
-    with pytest.warns(RuntimeWarning, match="another program"):
+    with pytest.raises(ValueError, match="database of another program. Name another file"):
         SQLiteCache(path)
 
-    with sqlite3.connect(path.with_name("embeddings.sqlite.damaged-1")) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("patients",)]
+    with other:
+        other.execute("INSERT INTO patients VALUES ('bob')")
+    other.close()
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT name FROM patients").fetchall() == [("ann",), ("bob",)]
+    other.close()
+
+
+def test_a_cache_of_another_version_is_rebuilt(path):
+    """What another version of the package wrote is moved aside, not trusted."""
+    SQLiteCache(path).put(KEYS[:1], VALUES[:1])
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
     connection.close()
+
+    with pytest.warns(RuntimeWarning, match="another version"):
+        cache = SQLiteCache(path)
+
+    same(cache.get(KEYS[:1]), [None])
 
 
 def test_a_truncated_file_is_rebuilt(path):
