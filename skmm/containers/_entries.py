@@ -40,3 +40,18 @@ def from_torch(value):
         return value
     value = value.detach().cpu()
     return (value.float() if value.is_floating_point() and value.itemsize < 4 else value).numpy()
+
+
+def cast_numbers(numbers, dtype):
+    """Numbers in the type of a column: integers are rounded and kept in range, booleans are at least 0.5."""
+    dtype = np.dtype(getattr(dtype, "numpy_dtype", dtype))
+    if dtype.kind == "b":
+        return numbers >= 0.5
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        rounded = np.rint(numbers)
+        beyond = rounded >= limits.max  # where the float next to the limit may be beyond it
+        whole = np.clip(np.where(beyond, 0, rounded), limits.min, None).astype(dtype)
+        return np.where(beyond, dtype.type(limits.max), whole)
+    with np.errstate(over="ignore"):  # looked for afterwards
+        return numbers.astype(dtype)

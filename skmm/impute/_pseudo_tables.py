@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from skmm.containers import read_rows
+from skmm.containers._entries import cast_numbers
 
 _CHUNK = 1 << 22  # distances held in memory at once
 
@@ -57,21 +58,6 @@ def nearest_means(queries, here, donors, there, widths, wanted, n_neighbors):
     return means
 
 
-def cast(numbers, dtype):
-    """Numbers in the type of a column: integers are rounded and kept in range, booleans are at least 0.5."""
-    dtype = np.dtype(getattr(dtype, "numpy_dtype", dtype))
-    if dtype.kind == "b":
-        return numbers >= 0.5
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        rounded = np.rint(numbers)
-        beyond = rounded >= limits.max  # where the float next to the limit may be beyond it
-        whole = np.clip(np.where(beyond, 0, rounded), limits.min, None).astype(dtype)
-        return np.where(beyond, dtype.type(limits.max), whole)
-    with np.errstate(over="ignore"):  # looked for afterwards
-        return numbers.astype(dtype)
-
-
 def template_of(value):
     """No rows of a table: its form, columns and types."""
     if isinstance(value, pd.DataFrame):
@@ -114,16 +100,16 @@ def with_rows(value, rows, numbers):
     value = read_rows(value, slice(None))
     if not isinstance(value, pd.DataFrame):
         table = np.array(value)
-        table[rows] = cast(numbers, value.dtype if value.dtype != object else np.float64)
+        table[rows] = cast_numbers(numbers, value.dtype if value.dtype != object else np.float64)
         return table
     dtypes = value.dtypes
     if len(set(dtypes)) == 1 and isinstance(dtypes.iloc[0], np.dtype) and dtypes.iloc[0].kind != "O":
         table = value.to_numpy(copy=True)
-        table[rows] = cast(numbers, dtypes.iloc[0])
+        table[rows] = cast_numbers(numbers, dtypes.iloc[0])
         return pd.DataFrame(table, index=value.index, columns=value.columns)
     columns = []
     for position, dtype in enumerate(dtypes):
         column = value.iloc[:, position].copy()
-        column.iloc[rows] = cast(numbers[:, position], np.float64 if dtype.kind == "O" else dtype)
+        column.iloc[rows] = cast_numbers(numbers[:, position], np.float64 if dtype.kind == "O" else dtype)
         columns.append(column)
     return pd.concat(columns, axis=1)

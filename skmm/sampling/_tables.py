@@ -5,6 +5,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from skmm.containers import check_finite, check_numeric, read_rows
+from skmm.containers._entries import cast_numbers
 
 
 def numeric_block(X, name):
@@ -106,10 +107,8 @@ def _between(numbers, parents, step):
 
 
 def _as_type(values, dtype):
-    """Numbers as a data type holds them: rounded where it holds whole numbers only, True from a half on."""
-    if pd.api.types.is_bool_dtype(dtype):
-        values = np.where(np.isnan(values), np.nan, values >= 0.5)
-        return values if isinstance(dtype, pd.api.extensions.ExtensionDtype) else values.astype(bool)
-    if pd.api.types.is_integer_dtype(dtype):
-        values = np.rint(values)
-    return values.astype(dtype) if isinstance(dtype, np.dtype) else values
+    """Numbers as a data type holds them; NaN stays where a type of pandas can say that there is none."""
+    if isinstance(dtype, np.dtype):
+        return cast_numbers(values, dtype)
+    own = getattr(dtype, "numpy_dtype", np.dtype(float))
+    return np.where(np.isnan(values), np.nan, cast_numbers(np.nan_to_num(values), own))

@@ -1,9 +1,8 @@
-"""Means over the nearest samples, and predicted numbers in the type of a column."""
+"""Means over the nearest samples."""
 
 import numpy as np
-import pandas as pd
 
-from skmm.impute._pseudo_tables import cast, nearest_means
+from skmm.impute._pseudo_tables import nearest_means
 
 
 def test_nearest_weighs_modalities_alike():
@@ -27,14 +26,3 @@ def test_nearest_without_a_shared_modality_is_zero():
     blocks = [np.ones((1, 1))] * 3
 
     assert nearest_means(blocks, here, blocks, there, [1, 1, 1], 2, 1).item() == 0.0
-
-
-def test_numbers_in_the_type_of_a_column():
-    """Integers are rounded and stay in range, booleans are at least a half, floats are cast."""
-    numbers = np.array([-3.0, 0.5, 1.6, 300.0])
-
-    assert cast(numbers, np.dtype(np.uint8)).tolist() == [0, 0, 2, 255]
-    assert cast(numbers, np.dtype(bool)).tolist() == [False, True, True, True]
-    assert cast(np.array([1e30]), np.dtype(np.int64)).tolist() == [np.iinfo(np.int64).max]
-    assert cast(numbers, np.dtype(np.float32)).dtype == np.float32
-    assert cast(numbers, pd.Int64Dtype()).tolist() == [-3, 0, 2, 300]

@@ -29,3 +29,11 @@ def test_forms_of_tables():
     assert isinstance(sparse, sp.csr_matrix)
     assert sparse.toarray()[0].tolist() == [1, 3]
     assert rows_between(np.array([[1, 0], [2, 4], [0, 0]]), parents, present)[0].tolist() == [1, 1]
+
+
+def test_numbers_beyond_a_type_stay_within_it():
+    """Samplers that extrapolate reach the end of a type's range, and never wrap around it."""
+    parents = Parents(np.array([0, 2]), np.array([1, 3]), np.array([-0.5, -0.5]))
+    value = np.array([[0], [10], [250], [200]], dtype=np.uint8)
+
+    assert rows_between(value, parents, np.ones(2, dtype=bool)).ravel().tolist() == [0, 255]
