@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-# Initialization of torch layers draws from torch's global generator: one thread at a time borrows it.
+# Initialization of torch layers, and some layers in training, draw from torch's global generators: one thread
+# at a time borrows them.
 _LOCK = threading.Lock()
 
 
@@ -42,14 +43,19 @@ def torch_stream(seed, *key, device="cpu"):
 
 
 @contextmanager
-def seeded_init(seed):
+def seeded_init(seed, device=None):
     """Within it, torch's global CPU generator is seeded; after it, as it was before.
 
     Parameters
     ----------
     seed : int
         The seed.
+    device : torch.device, default=None
+        A CUDA device whose generator is seeded, too.
     """
-    with _LOCK, torch.random.fork_rng(devices=[]):
+    index = device.index if device is not None and device.type == "cuda" else None
+    with _LOCK, torch.random.fork_rng(devices=[] if index is None else [index]):
         torch.default_generator.manual_seed(seed)
+        if index is not None:
+            torch.cuda.default_generators[index].manual_seed(seed)
         yield

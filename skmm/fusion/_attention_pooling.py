@@ -80,9 +80,10 @@ class AttentionPoolingClassifier(BaseFusionClassifier):
     encoder : torch.nn.Module or dict of str -> torch.nn.Module, default=None
         Encoder of images, or of any modality that a dict names: from (n, channels, height, width), or
         (n, n_features) for rows and vectors, to (n, n_outputs), or anything that flattens to it; an affine
-        map to the width follows. Each modality trains a copy. None, or a modality that a dict leaves out, is
-        an affine map of vectors, and of images the small net :class:`skmm.nn.ImageEncoder`, which sees where
-        in the image something lies. There is none for volumes.
+        map to the width follows. Each modality trains a copy, whose dropout follows ``random_state``. None,
+        or a modality that a dict leaves out, is an affine map of vectors, and of images the small net
+        :class:`skmm.nn.ImageEncoder`, which sees where in the image something lies. There is none for
+        volumes.
     freeze_encoder : bool, default=False
         Whether given encoders keep their weights, and stay in evaluation. Where slices are many it is faster
         to embed them once, before.

@@ -5,7 +5,9 @@ import math
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from skmm._training import seeded_init
 from skmm.nn import (
     AttendedAverage,
     Bag,
@@ -13,6 +15,8 @@ from skmm.nn import (
     FusionOutput,
     ModalityAttention,
     NeutralVector,
+    NoiseSource,
+    NoisyModule,
     segment_mean,
 )
 
@@ -59,14 +63,36 @@ def output_width(encoder, shape, name):
     return features[0].numel()
 
 
-class GivenEncoder(nn.Module):
-    """A copy of a user's encoder, and an affine map from its features to the width."""
+def draws_globally(encoder, shape):
+    """Whether a training step of an encoder moves torch's global generator; found out by a step of a copy."""
+    trial = copy.deepcopy(encoder).train()
+    for module in trial.modules():
+        if isinstance(module, NoisyModule):
+            module.noise = NoiseSource(torch.Generator())
+    own = next(trial.parameters(), torch.zeros(()))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        before = torch.random.get_rng_state()
+        try:
+            trial(torch.zeros(2, *shape, dtype=own.dtype, device=own.device))
+        except (ValueError, RuntimeError):
+            return True  # what stopped it may come before what draws
+        return not torch.equal(before, torch.random.get_rng_state())
+
+
+class GivenEncoder(NoisyModule):
+    """A copy of a user's encoder, and an affine map from its features to the width.
+
+    Layers of torch that draw from its global generator, other than Dropout, draw from it in training while it
+    is seeded from the fit's noise.
+    """
 
     def __init__(self, encoder, shape, width, *, frozen, name):
         super().__init__()
         self.encoder = _with_own_dropout(copy.deepcopy(encoder))
         self.frozen = frozen
+        self.name = name
         self.to_width = nn.Linear(output_width(self.encoder, shape, name), width)
+        self.is_random = not frozen and draws_globally(self.encoder, shape)
         if frozen:
             self.encoder.requires_grad_(False).eval()
 
@@ -79,7 +105,31 @@ class GivenEncoder(nn.Module):
 
     def forward(self, x):
         """Representations (n, width)."""
-        return self.to_width(self.encoder(x).flatten(1))
+        return self.to_width(self._encode(x).flatten(1))
+
+    def _encode(self, x):
+        """Features; what is drawn in training comes from the noise, where a fit has set it."""
+        generator = self.noise.generator
+        if not (self.training and self.is_random) or generator is None:
+            return self._apply_encoder(x)
+        seed = int(torch.empty((), dtype=torch.int64, device=generator.device).random_(generator=generator))
+        with seeded_init(seed, x.device):
+            return self._apply_encoder(x)
+
+    def _apply_encoder(self, x):
+        """Features; says so where batch normalization in training has a single instance."""
+        try:
+            return self.encoder(x)
+        except ValueError as error:
+            normalizes = any(isinstance(module, _BatchNorm) for module in self.encoder.modules())
+            if not self.training or self.frozen or len(x) > 1 or not normalizes:
+                raise
+            raise ValueError(
+                f"The encoder of modality {self.name!r} has batch normalization, which cannot learn from a "
+                "training step that has a single image, slice or other instance, and there was one. Use a "
+                "larger batch_size, freeze_encoder=True, or an encoder with another normalization. It said: "
+                f"{error}"
+            ) from error
 
 
 class BagAverage(nn.Module):

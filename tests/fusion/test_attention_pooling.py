@@ -1,5 +1,6 @@
 """Attention pooling: what users get, with bags, images and tables, some of them missing."""
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -221,6 +222,71 @@ def test_given_encoder_is_copied_and_reproducible(encoder):
         assert torch.equal(own, old)
         assert torch.equal(same, old)
         assert not torch.equal(changed, old)
+
+
+DROPPING = {
+    "channels": lambda: [torch.nn.Conv2d(1, 4, 5), torch.nn.Dropout2d(0.5)],
+    "alpha": lambda: [torch.nn.Flatten(), torch.nn.Linear(64, 4), torch.nn.AlphaDropout(0.5)],
+    "attention": lambda: [
+        torch.nn.Flatten(1, 2),
+        torch.nn.TransformerEncoderLayer(8, 2, 8, dropout=0.3, batch_first=True),
+    ],
+}
+
+
+def _dropping(kind):
+    """Return an encoder of slices that draws from torch's global generator in training."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.nn.Sequential(*DROPPING[kind]())
+
+
+@pytest.mark.parametrize("kind", DROPPING)
+def test_any_dropout_of_a_given_encoder_follows_the_random_state(kind):
+    """Also where it is inside a layer: fits are equal, and torch's global state is as before."""
+    X, y = _slices(12)
+    model = AttentionPoolingClassifier(8, encoder=_dropping(kind), max_epochs=2, random_state=0)
+    first = clone(model).fit(X, y).predict_proba(X)
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        before = torch.random.get_rng_state()
+        again = clone(model).fit(X, y).predict_proba(X)
+
+        assert torch.equal(torch.random.get_rng_state(), before)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, model.set_params(random_state=1).fit(X, y).predict_proba(X))
+
+
+def test_dropout_of_given_encoders_in_threads():
+    """Fits that run at once in threads are those that run one after the other."""
+    X, y = _slices(12)
+    models = [
+        AttentionPoolingClassifier(8, encoder=_dropping("alpha"), max_epochs=4, random_state=seed)
+        for seed in (0, 1, 0, 1)
+    ]
+    before = torch.random.get_rng_state()
+    together = joblib.Parallel(n_jobs=4, backend="threading")(
+        joblib.delayed(lambda model: clone(model).fit(X, y).predict_proba(X))(model) for model in models
+    )
+
+    for model, found in zip(models[:2] * 2, together, strict=True):
+        np.testing.assert_array_equal(found, clone(model).fit(X, y).predict_proba(X))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_batch_normalization_of_a_given_encoder(encoder):
+    """A training step of a single slice is refused with what to do; frozen statistics stay."""
+    encoder.layers.append(torch.nn.BatchNorm1d(3))
+    X = ModalityDict({"mri": BagArray(np.random.default_rng(0).random((5, 8, 8)), np.arange(6))})
+    y = np.arange(5) % 2
+
+    with pytest.raises(ValueError, match=r"of modality 'mri' has batch norm.* larger batch_size, freeze"):
+        _fitted(X, y, encoder=encoder, batch_size=2)
+    assert np.isfinite(_fitted(X, y, encoder=encoder, batch_size=-1).predict_proba(X)).all()
+    frozen = _fitted(X, y, encoder=encoder, batch_size=1, freeze_encoder=True)
+    kept = frozen.net_.module_.branches[0].encoder.encoder.layers[-1]
+    assert kept.num_batches_tracked == 0
+    assert torch.equal(kept.running_var, torch.ones(3))
 
 
 def test_encoders_by_name(encoder):

@@ -19,7 +19,7 @@ from skmm.fusion._attention_pooling_network import (
     LateModels,
     Models,
 )
-from skmm.nn import AttendedAverage, Bag, BagAttentionPooling, Dropout, xavier_linear
+from skmm.nn import AttendedAverage, Bag, BagAttentionPooling, Dropout, NoiseSource, xavier_linear
 
 WIDTH = 6
 FUSIONS = ("cnn", "concat", "mean", "dynamic", "late")
@@ -349,6 +349,26 @@ def test_frozen_encoders_stay_as_they_are():
     trained = GivenEncoder(_Net(), (1, 5, 5), WIDTH, frozen=False, name="scan").train()
     trained(x)
     assert trained.encoder.layers[1].num_batches_tracked == 1
+
+
+def test_layers_that_draw_globally_follow_the_noise():
+    """They are found by a trial that leaves the encoder as it is, and draw what the noise says."""
+    x = torch.randn(3, 1, 5, 5)
+    layers = [torch.nn.BatchNorm2d(1), torch.nn.Dropout2d(0.5), torch.nn.Conv2d(1, 4, 3)]
+    encoder = GivenEncoder(torch.nn.Sequential(*layers), (1, 5, 5), WIDTH, frozen=False, name="scan").train()
+    found = []
+    for seed in (0, 0, 1):
+        encoder.noise = NoiseSource(torch.Generator().manual_seed(seed))
+        found.append(torch.cat([encoder(x) for _ in range(4)]))
+
+    assert encoder.is_random
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert not torch.equal(*found[0].split(6))
+    assert not torch.equal(encoder.eval()(x), encoder.train()(x))
+    assert layers[0].num_batches_tracked == 0
+    assert not GivenEncoder(_Net(), (1, 5, 5), WIDTH, frozen=False, name="scan").is_random
+    assert not GivenEncoder(layers[1], (1, 5, 5), WIDTH, frozen=True, name="scan").is_random
 
 
 @pytest.mark.parametrize(
