@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,11 @@ PUBLISHED = {
     "densenet121": "densenet121-a639ec97.pth",
 }
 _LISTED = 20  # names of a message
+# How files of torch.save begin that are no archives: a pickle too, of a number.
+_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+_ADVICE = (
+    "Save the state dict alone, as in torch.save(model.state_dict(), path), with the program that wrote it."
+)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "module")
 _PREFIXES = ("", "backbone.", "model.", "encoder.", "net.", "network.", "base_model.", "image_encoder.")
 # Layers at the end of published nets, which no embedding goes through.
@@ -64,15 +70,21 @@ def read_weights(path):
 def _unreadable(path, error):
     """A file of which torch makes nothing, or in which it finds code."""
     text = str(error).strip()
+    found = re.search(r"(unsupported (global|class|operand).*|TorchScript)", text, re.IGNORECASE)
     # torch hides the cause in advice about the option that would run the code.
-    reason = text.rpartition("WeightsUnpickler error:")[2].strip().partition("\n")[0][:200]
-    if any(
-        word in text for word in ("allowed global", "Unsupported global", "Unsupported class", "TorchScript")
-    ):
+    reason = found[0] if found else text.rpartition("WeightsUnpickler error:")[2].strip()
+    reason = reason.partition("\n")[0][:200]
+    if found and "operand" not in found[0].lower():
         return ValueError(
             f"The file of weights {str(path)!r} holds more than tensors: reading it would run code, so it "
-            "was not read. Save the state dict alone, as in torch.save(model.state_dict(), path), with the "
-            f"program that wrote it. ({type(error).__name__}: {reason})"
+            f"was not read. {_ADVICE} ({type(error).__name__}: {reason})"
+        )
+    with path.open("rb") as file:
+        start = file.read(len(_MAGIC))
+    if start[:1] == b"\x80" and start != _MAGIC:
+        return ValueError(
+            f"The file of weights {str(path)!r} is a pickle, which could run code when it is read, so it was "
+            f"not read. {_ADVICE} ({type(error).__name__}: {reason})"
         )
     return ValueError(
         f"The file of weights {str(path)!r} is damaged, cut off, or was not written by torch.save: copy or "
@@ -103,12 +115,14 @@ def _unwrap(content, path):
 
 
 def _strip(state, expected):
-    """Parameters without the prefix of the part that the net is in a larger model."""
+    """Parameters without the prefix of the part that the net is in a larger model; prefix; what is left."""
 
     def stripped(prefix):
         return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
-    return max(map(stripped, _PREFIXES), key=lambda part: len(expected & part.keys()))
+    prefix = max(_PREFIXES, key=lambda prefix: len(expected & stripped(prefix).keys()))
+    left = [name for name in state if not name.startswith((prefix, *_HEADS))]
+    return stripped(prefix), prefix, left
 
 
 def _torchvision_names(state):
@@ -135,13 +149,18 @@ def fit_weights(net, state, path, *, keep_head=False):
     Raises
     ------
     ValueError
-        If parameters are missing, too many, of other shapes, or not finite: names them.
+        If parameters are missing, too many, of other shapes, integers, or not finite: names them.
+
+    Warns
+    -----
+    UserWarning
+        If the net is one part of what the file holds, by the names of its parameters.
     """
     own = net.state_dict()
     if any(".layers.norm1." in name for name in own):
         state = _torchvision_names(state)
     needed = {name for name in own if keep_head or not name.startswith(_HEADS)}
-    state = _strip(state, needed)
+    state, prefix, left = _strip(state, needed)
     if not keep_head:
         state = {name: value for name, value in state.items() if not name.startswith(_HEADS)}
     missing = sorted(name for name in needed - state.keys() if not name.endswith("num_batches_tracked"))
@@ -165,11 +184,29 @@ def fit_weights(net, state, path, *, keep_head=False):
             f"The file of weights {str(path)!r} does not fit the backbone. {'. '.join(problems)}. It is of "
             "another architecture: name the backbone that it was made for."
         )
+    whole = [
+        f"{name} ({str(state[name].dtype).removeprefix('torch.')})"
+        for name in sorted(needed & state.keys())
+        if own[name].is_floating_point() and not state[name].is_floating_point()
+    ]
+    if whole:
+        raise ValueError(
+            f"The file of weights {str(path)!r} must hold floating-point numbers where the backbone has "
+            f"them. Got {shown(whole)} instead: integers would truncate or quantize the net. Save its "
+            "parameters as floats."
+        )
     endless = [name for name, value in state.items() if not torch.isfinite(value.float()).all()]
     if endless:
         raise ValueError(
             f"The file of weights {str(path)!r} holds NaN or infinities in {shown(sorted(endless))}. Use "
             "another copy or version of it."
+        )
+    if left:
+        warnings.warn(
+            f"Of the file of weights {str(path)!r} the part {prefix!r} is the backbone. The other "
+            f"{len(left)} of its parameters are left out: {shown(left)}.",
+            UserWarning,
+            stacklevel=2,
         )
     net.load_state_dict({**own, **state})
 

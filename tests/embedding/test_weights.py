@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import pickle
 import re
 import threading
@@ -46,7 +47,7 @@ def path(tmp_path):
         lambda state: {"state_dict": {f"module.backbone.{name}": value for name, value in state.items()}},
         lambda state: {
             **{f"encoder.{name}": value for name, value in state.items()},
-            "loss.weight": torch.ones(2),
+            "fc.weight": torch.ones(2),
         },
         lambda state: {name: value for name, value in state.items() if not name.startswith("fc.")},
         lambda state: {name: value for name, value in state.items() if "num_batches" not in name},
@@ -116,38 +117,78 @@ def test_a_volume_net_does_not_take_image_weights(path):
         ImageEmbedder(make_net(), weights=str(path), image_size=8).fit(torch.zeros(2, 8, 8))
 
 
-class Bomb:
-    """An object whose unpickling writes a file."""
+def test_parts_of_a_larger_model_that_are_left_out_are_told(path):
+    """Where the net is one part of a checkpoint, a warning names the others, but not a classifier."""
+    state = {f"encoder.{name}": value for name, value in make_net(seed=1).state_dict().items()}
+    others = {"decoder.weight": torch.ones(1), "decoder.bias": torch.ones(1), "head.weight": torch.ones(1)}
+    torch.save({**state, **others}, path)
+    net = make_net()
 
-    def __init__(self, path):
-        self.path = path
+    with pytest.warns(UserWarning, match=r"the part 'encoder\.' .* other 2 .* decoder.weight, decoder"):
+        fit_weights(net, read_weights(path), path)
+    assert same(net.state_dict(), make_net(seed=1).state_dict())
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.bool])
+def test_integers_are_no_parameters(path, dtype):
+    """Truncated parameters are refused by name, those that are integers in the net are not."""
+    state = make_net(seed=1).state_dict()
+    torch.save({**state, "conv1.weight": state["conv1.weight"].to(dtype)}, path)
+
+    with pytest.raises(ValueError, match=r"must hold floating-point numbers .* Got conv1.weight \(\w+\)"):
+        fit_weights(make_net(), read_weights(path), path)
+
+
+class Bomb:
+    """An object whose unpickling makes a folder, by a function of a kind."""
+
+    def __init__(self, path, function):
+        self.path, self.function = path, function
 
     def __reduce__(self):
         """What a reader of pickles would run."""
-        return Path.touch, (Path(self.path),)
+        if self.function is os.system:
+            return os.system, (f"mkdir '{self.path}'",)
+        return self.function, (str(self.path),)
 
 
-@pytest.mark.parametrize("write", ["torch", "legacy", "pickle"])
-def test_code_in_a_file_is_not_run(path, tmp_path, write):
-    """A file that would run code when read is refused, and nothing of it is run."""
-    content = {"state_dict": make_net().state_dict(), "extra": Bomb(tmp_path / "ran")}
-    if write == "pickle":
-        path.write_bytes(pickle.dumps(content["extra"]))
+@pytest.mark.parametrize("function", [os.system, os.mkdir, Bomb], ids=["system", "blocked", "class"])
+@pytest.mark.parametrize("write", ["zip", "legacy", 0, 2])
+def test_code_in_a_file_is_not_run(path, tmp_path, write, function):
+    """A file that would run code when read is refused as such, in each form, and nothing of it is run."""
+    content = {"state_dict": make_net().state_dict(), "extra": Bomb(tmp_path / "ran", function)}
+    if isinstance(write, int):
+        path.write_bytes(pickle.dumps(content["extra"], protocol=write))
     else:
-        torch.save(content, path, _use_new_zipfile_serialization=write == "torch")
+        torch.save(content, path, _use_new_zipfile_serialization=write == "zip")
 
-    with pytest.raises(ValueError, match="would run code, so it was not read|is damaged"):
+    with pytest.raises(ValueError, match=r"holds more than tensors: reading it would run code"):
         read_weights(path)
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("kind", ["truncated", "empty", "text", "tensor", "deep", "nothing"])
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+@pytest.mark.parametrize("bomb", [True, False])
+def test_a_bare_pickle_is_called_one(path, tmp_path, protocol, bomb):
+    """Pickles that torch cannot look into are said to be pickles, which could run code, and are not read."""
+    content = Bomb(tmp_path / "ran", os.system) if bomb else {"epoch": 3}
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+
+    with pytest.raises(ValueError, match="is a pickle, which could run code|would run code, so it was not"):
+        read_weights(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("kind", ["truncated", "legacy", "empty", "text", "tensor", "deep", "nothing"])
 def test_broken_files(path, kind):
     """Cut off, empty or foreign files, and files without a state dict, say what they must hold."""
     torch.save(make_net().state_dict(), path)
     whole = path.read_bytes()
     if kind == "truncated":
         path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "legacy":
+        torch.save(make_net().state_dict(), path, _use_new_zipfile_serialization=False)
+        path.write_bytes(path.read_bytes()[:-9])
     elif kind == "empty":
         path.write_bytes(b"")
     elif kind == "text":
