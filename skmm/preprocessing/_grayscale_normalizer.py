@@ -17,11 +17,11 @@ def percentile_bounds(values, percentiles):
 
     Where both are one value, as where most of an image is background, the lowest and the highest value.
     """
-    low, high = np.percentile(values, percentiles, axis=1).astype(values.dtype)
-    same = np.flatnonzero(high <= low)
-    if len(same):
-        low[same], high[same] = values[same].min(axis=1), values[same].max(axis=1)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # told below
+        low, high = np.percentile(values, percentiles, axis=1).astype(values.dtype)
+        same = np.flatnonzero(high <= low)
+        if len(same):
+            low[same], high[same] = values[same].min(axis=1), values[same].max(axis=1)
         if not np.isfinite(high - low).all():
             raise ValueError(
                 "GrayscaleNormalizer got an image whose pixels are further apart than the largest "
