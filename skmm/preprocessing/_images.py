@@ -242,10 +242,12 @@ class Pair:
 class ImageStep(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):
     """A stateless transformer of images: it changes each slice by itself, lazily where its input is lazy.
 
-    A subclass checks its parameters in `_check`, and says in `_step` what is done to an array of rows.
+    A subclass checks its parameters in `_check`, and says in `_step` what is done to an array of rows. What
+    is kept of an image file beyond this process is found by class, `_recipe` and parameters.
     """
 
     _accepts_lazy = True
+    _recipe = 1  # one more whenever other pixels come out for the same parameters
 
     def fit(self, X, y=None):
         """Check the parameters and the images; nothing is learned.
@@ -293,7 +295,9 @@ class ImageStep(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None
         function, shape, token = self._step(X)
         if isinstance(X.values if isinstance(X, BagArray) else X, LazyArray):
             function = partial(step_on_rows, function=function, who=who)
-        return map_rows(X, function, token=(who, *token), shape=shape)
+        cls = type(self)
+        token = (f"{cls.__module__}.{cls.__qualname__}", cls._recipe, *token)
+        return map_rows(X, function, token=token, shape=shape)
 
     @abstractmethod
     def _check(self):

@@ -238,6 +238,17 @@ def test_keys_tell_parameters_apart(images, counting_source):
     assert keys[0][0] == ("counted", 1)
 
 
+def test_keys_tell_code_apart(images, counting_source, monkeypatch):
+    """A class of the same name, and another recipe of a class, have other keys than what files may hold."""
+    lazy = LazyArray(counting_source(images))
+    same_name = type("HistogramEqualizer", (HistogramEqualizer,), {"__init__": HistogramEqualizer.__init__})
+    keys = [step.transform(lazy).row_keys([0])[0] for step in (HistogramEqualizer(), same_name())]
+    monkeypatch.setattr(HistogramEqualizer, "_recipe", HistogramEqualizer._recipe + 1)
+    keys += HistogramEqualizer().transform(lazy).row_keys([0])
+
+    assert len(set(map(repr, keys))) == 3
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
