@@ -3,7 +3,7 @@
 import numpy as np
 
 from skmm.containers import _validation as messages
-from skmm.containers._entries import from_torch, is_missing, object_array, ragged_shape
+from skmm.containers._entries import from_torch, is_image, is_missing, object_array, ragged_shape
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._state import freeze
 
@@ -30,6 +30,45 @@ def _check_offsets(offsets, n_instances):
     if offsets[-1] != n_instances:
         raise messages.bad_offsets(f"they end at {offsets[-1]}, but there are {n_instances} instances")
     return offsets
+
+
+def is_ragged(instances):
+    """Whether the instances of a bag are a 1-D object array of arrays, as images of different sizes are."""
+    return (
+        instances.dtype == object
+        and instances.ndim == 1
+        and all(isinstance(instance, np.ndarray) for instance in instances)
+    )
+
+
+def as_instances(bag):
+    """One bag as an array; as a 1-D object array of arrays where its instances differ in shape."""
+    bag = from_torch(bag)
+    try:
+        return np.asarray(bag)
+    except ValueError:  # NumPy has no array for them
+        pass
+    try:
+        return object_array([np.asarray(from_torch(instance)) for instance in bag])
+    except ValueError:  # nor for one of them
+        return np.array(None)
+
+
+def _shapes_of(instances):
+    """Shapes of the instances of a bag, one of each."""
+    if is_ragged(instances):
+        return list(dict.fromkeys(instance.shape for instance in instances))
+    return [instances.shape[1:]]
+
+
+def _join_images(pieces, dtype, name):
+    """Images of different sizes as a 1-D object array of copies of one data type."""
+    images = [image for piece in pieces for image in piece]
+    if images and dtype in (None, object):
+        dtype = np.result_type(*{image.dtype for image in images})
+        if dtype.kind not in "biuf":
+            raise messages.not_numbers(name or "bag", "bag", dtype)
+    return object_array([np.array(image, dtype=dtype) for image in images])
 
 
 class EqualBags:
@@ -120,7 +159,8 @@ class BagArray:
         Parameters
         ----------
         bags : sequence of array-like of shape (n_instances_i, ...), or None
-            One bag a sample; None (or NaN) is an empty bag.
+            One bag a sample; None (or NaN) is an empty bag. Images may differ in size, within a bag too (a
+            sequence of them); ``values`` is then a 1-D object array of images.
         instance_shape : tuple, default=None
             Shape of one instance; needed only where every bag is None.
         dtype : numpy dtype, default=None
@@ -134,7 +174,7 @@ class BagArray:
         Raises
         ------
         ValueError
-            If the instances of two bags differ in shape, or no bag tells the shape.
+            If instances that are no images differ in shape, or no bag tells the shape.
 
         Examples
         --------
@@ -147,32 +187,34 @@ class BagArray:
     @classmethod
     def _from_list(cls, bags, *, instance_shape=None, dtype=None, name=None):
         """``from_list`` whose messages name the modality."""
-        lengths, pieces = [], []
+        bags, pieces = list(bags), {}
+        lengths = np.zeros(len(bags), dtype=np.int64)
         for row, bag in enumerate(bags):
             if is_missing(bag):
-                lengths.append(0)
                 continue
-            piece = np.asarray(from_torch(bag))
+            piece = as_instances(bag)
             if piece.ndim == 0:
                 raise messages.mixed_sequence(name or "bag", row, bag)
-            if len(piece) == 0:
-                lengths.append(0)
-                continue
-            if instance_shape is None:
-                instance_shape = piece.shape[1:]
-            elif piece.shape[1:] != tuple(instance_shape):
-                raise messages.instance_shapes(name, row, tuple(instance_shape), piece.shape[1:])
-            lengths.append(len(piece))
-            pieces.append(piece)
+            if len(piece):
+                lengths[row], pieces[row] = len(piece), piece
+        shapes = [(shape, row) for row, piece in pieces.items() for shape in _shapes_of(piece)]
         if instance_shape is None:
-            raise messages.all_entries_missing(name) if name else messages.no_instance_shape()
-        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-        if pieces:
-            values = np.concatenate(pieces)
+            if not shapes:
+                raise messages.all_entries_missing(name) if name else messages.no_instance_shape()
+            expected, may_differ = shapes[0][0], True
+        else:
+            expected, may_differ = tuple(instance_shape), None in instance_shape
+        differing = next(((shape, row) for shape, row in shapes if shape != expected), None)
+        if differing and not (may_differ and all(is_image(s) and len(s) == len(expected) for s, _ in shapes)):
+            raise messages.instance_shapes(name, differing[1], expected, differing[0])
+        if differing or None in expected:
+            values = _join_images(pieces.values(), dtype, name)
+        elif pieces:
+            values = np.concatenate([np.stack(p) if is_ragged(p) else p for p in pieces.values()])
             values = values if dtype is None else values.astype(dtype, copy=False)
         else:
-            values = np.empty((0, *instance_shape), dtype=dtype or np.float64)
-        return cls(values, offsets)
+            values = np.empty((0, *expected), dtype=dtype or np.float64)
+        return cls(values, np.concatenate([[0], np.cumsum(lengths)]))
 
     @classmethod
     def _from_stack(cls, stacks):

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+CHANNELS = (1, 3, 4)  # of images, as their last axis
+
 
 def is_missing(value):
     """Whether an entry of a sequence stands for a missing one: None, NaN, NaT or pandas' NA."""
@@ -32,6 +34,11 @@ def common_shape(shapes):
         sizes[0] if len(set(sizes)) == 1 and axis >= 2 else None
         for axis, sizes in enumerate(zip(*shapes, strict=True))
     )
+
+
+def is_image(shape):
+    """Whether a shape is that of an image: (height, width), or with an axis of channels."""
+    return len(shape) == 2 or (len(shape) == 3 and shape[-1] in CHANNELS)
 
 
 def from_torch(value):

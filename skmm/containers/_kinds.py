@@ -8,13 +8,12 @@ import pandas as pd
 import scipy.sparse as sp
 
 from skmm.containers import _validation as messages
-from skmm.containers._bag_array import BagArray
-from skmm.containers._entries import from_torch, is_missing, object_array
+from skmm.containers._bag_array import BagArray, as_instances, is_ragged
+from skmm.containers._entries import CHANNELS, from_torch, is_missing, object_array
 from skmm.containers._lazy import LazyArray, is_lazy
 from skmm.containers._rows import entry_shape, placeholder
 
 KINDS = ("table", "image", "volume", "bag", "text")
-CHANNELS = (1, 3, 4)
 IMAGE_DTYPES = (np.uint8, np.uint16)
 
 
@@ -151,7 +150,7 @@ def _coerce_sequence(entries, name, kind):
         return _all_missing(kind, len(entries)), kind, present
     if isinstance(first, str):
         return _coerce_text(entries, present, name, kind), "text", present
-    if np.ndim(first) == 0:
+    if as_instances(first).ndim == 0:
         if kind == "table":
             return (
                 np.array(
@@ -174,6 +173,11 @@ def _coerce_sequence(entries, name, kind):
         for row, (entry, ok) in enumerate(zip(entries, present, strict=True))
     ]
     shapes = [array.shape for array in arrays if array is not None]
+    ragged = any(array is not None and is_ragged(array) for array in arrays)
+    if ragged and kind not in (None, "bag"):
+        raise messages.kind_does_not_fit(name, kind, "bags of images of different sizes")
+    if ragged:
+        kind = "bag"
     if kind is None:
         dtype = next(array.dtype for array in arrays if array is not None)
         kind = _kind_of_entries(shapes, dtype, name, nested_lists=nested_lists)
@@ -203,10 +207,10 @@ def _all_missing(kind, n_samples):
 
 def _as_entry(entry, row, name):
     """One entry of a sequence as an array with at least one axis."""
-    if isinstance(entry, str) or np.ndim(entry) == 0:
-        raise messages.mixed_sequence(name, row, entry)
-    array = np.asarray(entry)
-    if array.dtype.kind not in "biuf":
+    array = as_instances(entry)
+    if array.ndim == 0 or any(
+        part.dtype.kind not in "biuf" for part in (array if is_ragged(array) else [array])
+    ):
         raise messages.mixed_sequence(name, row, entry)
     return array
 

@@ -90,7 +90,10 @@ def stack_rows(values):
     if any(sp.issparse(value) for value in values):
         return sp.vstack([sp.csr_array(value) for value in values], format="csr")
     if all(isinstance(value, BagArray) for value in values):
-        return BagArray(np.concatenate([value.values for value in values]), _stack_offsets(values))
+        instances = [value.values for value in values]
+        if any(piece.dtype == object for piece in instances):  # images of different sizes
+            instances = [object_array(list(piece)) for piece in instances]
+        return BagArray(np.concatenate(instances), _stack_offsets(values))
     return np.concatenate([np.asarray(value) for value in values])
 
 

@@ -248,7 +248,8 @@ def instance_shapes(name, row, expected, got):
     """Instances of one bag differ from the others."""
     where = f"Modality {name!r}" if name else "The bag"
     return ValueError(
-        f"{where} must hold instances of shape {expected} in every bag. Got {got} at row {row}."
+        f"{where} must hold instances of shape {expected} in every bag. Got {got} at row {row}. Bring them "
+        "to one shape: only images, channels last, may differ in height and width."
     )
 
 

@@ -101,6 +101,73 @@ def test_instances_of_different_shapes_name_the_row():
         BagArray.from_list([np.ones((1, 2)), None, np.ones((1, 3))])
 
 
+def _images(*sizes, dtype=np.uint8):
+    """Return images of some sizes that are full of their place."""
+    return [np.full(size, place, dtype=dtype) for place, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize(
+    ("bags", "lengths"),
+    [
+        ([_images((8, 8), (9, 9)), None, _images((8, 8))], [2, 0, 1]),
+        ([_images((8, 8)), _images((9, 9), (9, 9)), []], [1, 2, 0]),
+        ([_images((8, 7), (8, 9)), np.zeros((2, 8, 7), np.uint8)], [2, 2]),
+    ],
+    ids=["within a bag", "between bags", "beside an array"],
+)
+def test_images_of_different_sizes(bags, lengths):
+    """They are kept one by one, whether they differ within a bag or between bags; selection is exact."""
+    given = [list(bag) if bag is not None else [] for bag in bags]
+    found = BagArray.from_list(bags)
+
+    assert (found.lengths.tolist(), found.instance_shape) == (lengths, (None, None))
+    order = [1, 0, 1]
+    for row, bag in zip(order, found[order], strict=True):
+        assert len(bag) == len(given[row])
+        for image, own in zip(bag, given[row], strict=True):
+            assert image.dtype == np.uint8
+            np.testing.assert_array_equal(image, own)
+            assert not np.shares_memory(image, own)
+    again = BagArray.from_list(list(found), instance_shape=found.instance_shape, dtype=found.dtype)
+    assert again == found
+    assert joblib.hash(again) == joblib.hash(found)
+
+
+def test_images_of_different_sizes_have_one_data_type():
+    """The common one, or the one that is asked for; channels stay in the shape."""
+    bags = [_images((4, 5, 3)), _images((2, 2, 3), dtype=np.float32)]
+
+    found = BagArray.from_list(bags)
+    assert found.instance_shape == (None, None, 3)
+    assert {image.dtype for image in found.values} == {np.dtype(np.float32)}
+    assert {image.dtype for image in BagArray.from_list(bags, dtype="u2").values} == {np.dtype("u2")}
+    assert BagArray.from_list([None], instance_shape=(None, None)).instance_shape == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("bags", "options", "message"),
+    [
+        ([[[1.0, 2.0]], [[1.0, 2.0], [3.0]]], {}, r"shape \(2,\) in every bag. Got \(1,\) at row 1. Bring"),
+        ([_images((8, 8), (8, 8, 3))], {}, r"shape \(8, 8\) in every bag. Got \(8, 8, 3\) at row 0"),
+        ([_images((5, 8, 8)), _images((6, 8, 8))], {}, r"Got \(6, 8, 8\) at row 1"),
+        ([_images((8, 8), (9, 9))], {"instance_shape": (8, 8)}, r"Got \(9, 9\) at row 0"),
+    ],
+    ids=["vectors", "channels", "volumes", "told otherwise"],
+)
+def test_only_images_may_differ_in_size(bags, options, message):
+    """Instances of other kinds that differ are refused with the row, also within a bag."""
+    with pytest.raises(ValueError, match=message):
+        BagArray.from_list(bags, **options)
+
+
+def test_bags_that_are_no_arrays():
+    """What has no form, or holds no numbers, is named with its row or type."""
+    with pytest.raises(TypeError, match="Got list at row 1"):
+        BagArray.from_list([[[1.0]], [[[1.0, 2.0], [3.0]]]])
+    with pytest.raises(TypeError, match="must hold real numbers. Got dtype <U1"):
+        BagArray.from_list([[np.full((1, 2), "a"), np.full((2, 2), "a")]])
+
+
 def test_a_row_that_is_not_there():
     """Rows out of range raise instead of wrapping around."""
     with pytest.raises(IndexError, match="Row 3 is out of range: there are 3"):

@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from skmm import BagArray, ModalityDict
+from skmm.containers import as_modality_dict, stack_rows
 
 f4 = np.zeros((2, 5, 6, 3), dtype=np.float32)
 
@@ -117,6 +118,22 @@ def test_declared_bags_hold_their_instances():
 
     np.testing.assert_array_equal(bags[1], array[1])
     assert np.shares_memory(bags.values, array)
+
+
+@pytest.mark.parametrize("kinds", [None, {"mri": "bag"}])
+def test_slices_of_different_sizes_in_a_list(kinds):
+    """A list of a sample's images of different sizes is a bag, which can be selected and stacked."""
+    images = [np.full((size, 8), size) for size in (8, 9, 8)]
+    X = ModalityDict({"mri": [images[:2], None, images[2:]]}, kinds=kinds)
+
+    assert X.kinds["mri"] == "bag"
+    assert X["mri"].instance_shape == (None, None)
+    assert X.present.ravel().tolist() == [True, False, True]
+    assert as_modality_dict(np.concatenate([np.asarray(X[2:]), np.asarray(X[:2])])) == X[[2, 0, 1]]
+    even = ModalityDict({"mri": [images[2:]]}, kinds={"mri": "bag"})
+    assert stack_rows([even["mri"], X["mri"]]) == X["mri"][[2, 0, 1, 2]]
+    with pytest.raises(ValueError, match="declared 'volume', but it is bags of images of different sizes"):
+        ModalityDict({"mri": [images[:2]]}, kinds={"mri": "volume"})
 
 
 def test_a_lazy_stack_declared_as_bags_is_not_read(tmp_path):
