@@ -280,7 +280,7 @@ def check_values(value, kind, present, name, rows):
         value = check_numeric(value, name)
     if kind == "bag":
         owners = np.repeat(np.arange(len(value)), value.lengths)
-        check_finite(value.values, present[owners], name, rows[owners])
+        check_finite(value.values, present[owners], name, rows[owners], in_bags=True)
     else:
         check_finite(value, present, name, rows)
     return value

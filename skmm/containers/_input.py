@@ -173,7 +173,7 @@ def _is_numeric(column):
     return True
 
 
-def check_finite(value, present, name, rows=None):
+def check_finite(value, present, name, rows=None, *, in_bags=False):
     """Refuse infinities and NaN in the present rows of numeric values.
 
     Parameters
@@ -186,6 +186,8 @@ def check_finite(value, present, name, rows=None):
         The modality, for messages.
     rows : ndarray of int of shape (n_samples,), default=None
         Numbers of the rows in the caller's data, for messages.
+    in_bags : bool, default=False
+        Whether the rows are instances of bags, for messages; `rows` are then those of their bags.
     """
     data = value.data if sp.issparse(value) else value
     if data.dtype.kind not in "fc":
@@ -205,6 +207,6 @@ def check_finite(value, present, name, rows=None):
         infinite, nan = np.isinf(flat).any(axis=1), np.isnan(flat).any(axis=1)
     rows = np.arange(value.shape[0]) if rows is None else np.asarray(rows)
     if (infinite & present).any():
-        raise messages.infinite_values(name, rows[infinite & present])
+        raise messages.infinite_values(name, np.unique(rows[infinite & present]))
     if (nan & present).any():
-        raise messages.partly_nan(name, rows[nan & present], value.ndim)
+        raise messages.partly_nan(name, np.unique(rows[nan & present]), value.ndim, in_bags=in_bags)

@@ -369,8 +369,14 @@ def infinite_values(name, rows):
     )
 
 
-def partly_nan(name, rows, n_axes=2):
+def partly_nan(name, rows, n_axes=2, *, in_bags=False):
     """NaN inside rows that are present; tables have two axes, images more."""
+    if in_bags:
+        return ValueError(
+            f"Modality {name!r} contains NaN in instances of the bags of {len(rows)} rows ({shown(rows)}). "
+            "Drop these instances, or fill their values, before the bags are made; an empty bag is a missing "
+            "one."
+        )
     if n_axes > 2:
         return ValueError(
             f"Modality {name!r} contains NaN in {len(rows)} rows ({shown(rows)}). Fill these pixels, as "

@@ -59,5 +59,5 @@ def read_bags(X, rows):
     """Bags of some rows, all present, in memory: none has an infinity or is partly NaN."""
     bags = read_rows(X[BAGS], rows)
     owners = np.repeat(rows, bags.lengths)
-    check_finite(bags.values, np.ones(len(owners), dtype=bool), BAGS, owners)
+    check_finite(bags.values, np.ones(len(owners), dtype=bool), BAGS, owners, in_bags=True)
     return bags

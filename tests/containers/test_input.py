@@ -184,6 +184,19 @@ def test_infinities_and_holes_name_the_rows(form):
     check_finite(holes, np.array([False, False, True]), "t")
 
 
+@pytest.mark.parametrize("shape", [(5, 3), (5, 4, 4)])
+def test_holes_in_bags_name_their_rows_once(shape):
+    """NaN in instances raises with the rows of their bags, and with what to do, which is no imputer."""
+    holes, owners = np.ones(shape), [3, 3, 7, 9, 9]
+    holes[[0, 1, 4], 0] = np.nan
+
+    with pytest.raises(ValueError, match=r"'mri' contains NaN in instances.* 2 rows \(3, 9\)\. Drop these"):
+        check_finite(holes, np.ones(5, dtype=bool), "mri", rows=owners, in_bags=True)
+    holes[:2] = np.inf
+    with pytest.raises(ValueError, match=r"'mri' contains infinity in 1 rows \(3\)"):
+        check_finite(holes, np.ones(5, dtype=bool), "mri", rows=owners, in_bags=True)
+
+
 def test_stacking_undoes_splitting():
     """Pieces of any kind, stacked again, equal the whole."""
     for value in (

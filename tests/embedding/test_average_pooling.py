@@ -119,6 +119,9 @@ def test_what_transform_refuses():
     values[2, 0] = np.inf
     with pytest.raises(ValueError, match="infinit.*2"):
         pooling.transform(BagArray(values, BAGS.offsets))
+    values[2, 0] = np.nan
+    with pytest.raises(ValueError, match=r"contains NaN in instances of the bags of 1 rows \(2\)\. Drop"):
+        pooling.transform(BagArray(values, BAGS.offsets))
 
 
 @pytest.mark.parametrize("statistics", ["mean", (), ("mean", "mean"), ("median",), (1,)])

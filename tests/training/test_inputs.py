@@ -401,6 +401,14 @@ def test_bad_values_are_named_with_their_rows(rng, bad, message):
     _fitted(X, rows=np.array([2, 9]))
 
 
+def test_holes_in_bags_are_named_with_their_rows():
+    """Instances that are partly NaN raise with the row of their bag, and are to be dropped or filled."""
+    bags = [np.ones((2, 3)), None, np.array([[1.0, np.nan, 2.0], [np.nan, 1.0, 1.0]])]
+
+    with pytest.raises(ValueError, match=r"'mri' contains NaN in instances.* 1 rows \(2\)\. Drop these"):
+        _fitted(ModalityDict({"mri": bags}, kinds={"mri": "bag"}))
+
+
 def test_channel_that_hardly_varies_is_clipped():
     """Where one pixel in training was transparent, transparent images deviate by the bound; others do not."""
     images = np.random.default_rng(0).integers(0, 256, size=(20, 16, 16, 4), dtype=np.uint8)
