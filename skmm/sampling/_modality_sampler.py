@@ -276,6 +276,11 @@ class ModalitySampler(BaseEstimator):
         check_parameters(self, {"group_rule": (Choice(("join", "drop")),)})
         data = validate_modalities(self, X, reset=True, accept=KINDS)
         self.classes_, codes = encode_labels(self, data, y)
+        if isinstance(self.distance_on, str):
+            raise ValueError(
+                "The 'distance_on' parameter of ModalitySampler must be a list of names of modalities. Got "
+                f"{self.distance_on!r} instead: did you mean [{self.distance_on!r}]?"
+            )
         unknown = [name for name in self.distance_on or () if name not in data]
         if unknown:
             raise messages.unknown_names("distance_on", unknown, list(data))

@@ -116,7 +116,7 @@ def test_chosen_samples_are_those_of_the_sampler(sampler, imbalanced):
 
 
 def test_modalities_in_which_distances_are_measured(imbalanced):
-    """distance_on picks the tables that count; a scan is refused by name, as is a name that is not there."""
+    """distance_on picks the tables that count; a scan, a name that is not there, and no list are refused."""
     X, y = imbalanced
     sizes = {
         names: len(ModalitySampler(TomekLinks(), distance_on=list(names)).fit_resample(X, y)[0])
@@ -131,6 +131,8 @@ def test_modalities_in_which_distances_are_measured(imbalanced):
         ModalitySampler(NearMiss()).fit_resample(scans[["mri"]], y)
     with pytest.raises(ValueError, match="distance_on names 'pet', but X holds 'rna', 'mri'"):
         ModalitySampler(TomekLinks(), distance_on=["pet"]).fit_resample(scans, y)
+    with pytest.raises(ValueError, match=r"'distance_on'.*a list of names.* Got 'rna' instead.*\['rna'\]"):
+        ModalitySampler(TomekLinks(), distance_on="rna").fit_resample(scans, y)
 
 
 # --- samplers that make ---------------------------------------------------------------------------
