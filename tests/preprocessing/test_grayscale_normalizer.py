@@ -108,7 +108,7 @@ def test_without_percentiles_the_range_must_be_known(image, got):
 
 @pytest.mark.parametrize("percentiles", [WHOLE, (0.5, 99.5)])
 def test_images_that_are_too_wide_are_refused(percentiles):
-    """Where the range of an image is no number, the message says so; there is no NaN, and no other warning."""
+    """Where the range of an image is no number, the message says so; no NaN, and no other warning."""
     for pixels in ([-1.7e308, 1.7e308, 0.0], [1e308, -1e308]):
         with pytest.raises(ValueError, match="further apart than the largest float64"):
             GrayscaleNormalizer(percentiles=percentiles).fit_transform(np.array([[pixels]]))
