@@ -1,24 +1,14 @@
-"""read_series: DICOM, NIfTI and arrays as lazy bags of slices, in the order of space, values scaled."""
+"""read_series: DICOM, NIfTI and arrays as lazy bags of slices, joined by table, read slice by slice."""
 
 import pickle
 import sys
-from pathlib import Path
 
 import joblib
 import nibabel
 import numpy as np
 import pandas as pd
-import pydicom
 import pytest
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import (
-    CTImageStorage,
-    ExplicitVRLittleEndian,
-    JPEGLosslessSV1,
-    RLELossless,
-    generate_uid,
-)
 from sklearn.preprocessing import FunctionTransformer
 
 from skmm import BagArray, ModalityDict
@@ -34,39 +24,7 @@ from skmm.containers import (
 )
 
 RNG = np.random.default_rng(0)
-AXIAL = [1, 0, 0, 0, 1, 0]
 NAMES = {"sample": "study", "modality": "description", "path": "path"}
-
-
-def write_dicom(path, pixels, *, syntax=ExplicitVRLittleEndian, **elements):
-    """Write an array (rows, columns), or several with an axis in front, as a DICOM file."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, generate_uid()
-    is_colour = pixels.shape[-1] == 3
-    size = pixels.shape[-3:-1] if is_colour else pixels.shape[-2:]
-    dataset.Rows, dataset.Columns = size
-    dataset.SamplesPerPixel = 3 if is_colour else 1
-    if is_colour:
-        dataset.PlanarConfiguration = 0
-    dataset.PhotometricInterpretation = "RGB" if is_colour else "MONOCHROME2"
-    dataset.BitsAllocated = dataset.BitsStored = 8 * pixels.dtype.itemsize
-    dataset.HighBit = dataset.BitsStored - 1
-    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
-    dataset.PixelData = pixels.tobytes()
-    for name, value in elements.items():
-        if value is None:
-            delattr(dataset, name)
-        else:
-            setattr(dataset, name, value)
-    if syntax == RLELossless:
-        dataset.compress(syntax)
-    dataset.file_meta.TransferSyntaxUID = syntax
-    path.parent.mkdir(exist_ok=True, parents=True)
-    dataset.save_as(path, enforce_file_format=True)
 
 
 def slices(n_slices, size=(4, 5), dtype=np.uint16):
@@ -90,203 +48,6 @@ def read(path, **options):
 def bag(path, **options):
     """The slices of the one series at a path, read."""
     return read(path, **options)[0]
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """(file, frame) of the pixels that were read, in order."""
-    seen = []
-
-    def counting(reader):
-        def counted(path, numbers):
-            seen.extend((Path(path).name, int(number)) for number in numbers)
-            return reader(path, numbers)
-
-        return counted
-
-    monkeypatch.setattr(
-        _files, "READERS", {name: counting(reader) for name, reader in _files.READERS.items()}
-    )
-    return seen
-
-
-# --- DICOM: order ---------------------------------------------------------------------------------
-
-
-def test_slices_lie_along_the_normal_whatever_their_names(tmp_path, decoded):
-    """Position decides, not names or instance numbers; only headers are read until slices are asked for."""
-    stack = slices(4)
-    for k, (name, instance) in enumerate([("d", 2), ("a", 1), ("c", 4), ("b", 3)]):
-        write_dicom(
-            tmp_path / "mri" / f"{name}.dcm",
-            stack[k],
-            ImagePositionPatient=[5.0, 6.0, 3.0 * k - 7],
-            ImageOrientationPatient=AXIAL,
-            InstanceNumber=instance,
-            SliceLocation=-float(k),
-        )
-    bags = read(tmp_path / "mri")
-
-    assert (bags.lengths.tolist(), bags.instance_shape, bags.dtype) == ([4], (4, 5), np.uint16)
-    assert decoded == []
-
-    np.testing.assert_array_equal(bags.values[[3, 1]], stack[[3, 1]])
-    assert decoded == [("a.dcm", -1), ("b.dcm", -1)]
-
-
-def test_sagittal_and_tilted_slices(tmp_path):
-    """The normal is that of the slices: across the patient for sagittal ones, also where they tilt."""
-    stack = slices(3)
-    sagittal = [0, 1, 0, 0, 0, -1]  # normal along -x
-    for k in range(3):
-        write_dicom(
-            tmp_path / f"{k}.dcm",
-            stack[k],
-            ImagePositionPatient=[10.0 * k, 50.0 * k, 0.0],
-            ImageOrientationPatient=sagittal if k else [0.0, 0.98, 0.199, 0.0, 0.199, -0.98],
-        )
-
-    np.testing.assert_array_equal(bag(tmp_path), stack[::-1])
-
-
-@pytest.mark.parametrize(
-    "elements",
-    [
-        lambda k: {"SliceLocation": 2.5 * k, "InstanceNumber": 9 - k},
-        lambda k: {"InstanceNumber": 3 * k, "ImagePositionPatient": [0, 0, -k]},
-        lambda k: {},
-        lambda k: {
-            "InstanceNumber": k,
-            "ImagePositionPatient": [0, 0, -k],
-            "ImageOrientationPatient": [AXIAL, [0, 1, 0, 0, 0, -1], [1, 0, 0, 0, 0, -1]][k % 3],
-        },
-        lambda k: {
-            "InstanceNumber": k,
-            "ImagePositionPatient": [0, 0, k // 6],
-            "ImageOrientationPatient": AXIAL,
-        },
-    ],
-    ids=["location", "instance", "name", "three planes", "two moments"],
-)
-def test_order_without_positions(elements, tmp_path):
-    """Slice location, instance number, and names with numbers by value follow where positions do not tell."""
-    stack = slices(12)
-    for k in range(12):
-        write_dicom(tmp_path / f"im{k}", stack[k], **elements(k))
-
-    np.testing.assert_array_equal(bag(tmp_path), stack)
-
-
-def test_names_do_not_count_where_headers_tell(tmp_path):
-    """Slices written last first come out first first."""
-    stack = slices(3)
-    for k in range(3):
-        write_dicom(tmp_path / f"{9 - k}.dcm", stack[k], InstanceNumber=k)
-
-    np.testing.assert_array_equal(bag(tmp_path), stack)
-
-
-# --- DICOM: values --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16])
-def test_values_without_scale_are_those_stored(dtype, tmp_path):
-    """A slope of 1 and an intercept of 0 leave whole numbers, signed ones too; nothing is clipped."""
-    pixels = (slices(1, dtype=np.int64)[0] * (1 if dtype == np.uint8 else 300)).astype(dtype)
-    write_dicom(tmp_path / "a.dcm", pixels, RescaleSlope=1, RescaleIntercept=0)
-
-    result = bag(tmp_path / "a.dcm")
-    assert result.dtype == dtype
-    np.testing.assert_array_equal(result[0], pixels)
-
-
-def test_slope_and_intercept_are_applied(tmp_path):
-    """Scaled values are float32, each slice by its own scale; a modality has one data type."""
-    pixels = slices(2)
-    write_dicom(tmp_path / "0.dcm", pixels[0], RescaleSlope=0.5, RescaleIntercept=-1024)
-    write_dicom(tmp_path / "1.dcm", pixels[1])
-
-    result = bag(tmp_path)
-    assert result.dtype == np.float32
-    np.testing.assert_array_equal(result, np.stack([pixels[0] * 0.5 - 1024, pixels[1]]))
-
-
-@pytest.mark.parametrize("dtype", [np.uint16, np.int16])
-def test_monochrome1_is_inverted(dtype, tmp_path):
-    """Where the lowest value is white, values are turned within the bits that are stored."""
-    pixels = slices(1, dtype=dtype)[0]
-    write_dicom(
-        tmp_path / "a.dcm", pixels, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11
-    )
-    expected = 4095 - pixels if dtype == np.uint16 else -1 - pixels
-
-    np.testing.assert_array_equal(bag(tmp_path / "a.dcm")[0], expected)
-
-
-def test_colour(tmp_path):
-    """Colour is channels last."""
-    pixels = RNG.integers(0, 255, size=(4, 5, 3), dtype=np.uint8)
-    write_dicom(tmp_path / "a.dcm", pixels)
-
-    np.testing.assert_array_equal(bag(tmp_path / "a.dcm")[0], pixels)
-
-
-def _functional_group(k):
-    """Where a frame lies and how it is scaled."""
-    group, position, scale = Dataset(), Dataset(), Dataset()
-    position.ImagePositionPatient = [0, 0, -2 * k]
-    scale.RescaleSlope, scale.RescaleIntercept = 2, k
-    group.PlanePositionSequence, group.PixelValueTransformationSequence = [position], [scale]
-    return group
-
-
-def test_multi_frame_files(tmp_path, decoded):
-    """Frames are ordered and scaled by what the file says of each, and read one by one."""
-    stack = slices(3)
-    shared, orientation = Dataset(), Dataset()
-    orientation.ImageOrientationPatient = AXIAL
-    shared.PlaneOrientationSequence = [orientation]
-    write_dicom(
-        tmp_path / "a.dcm",
-        stack,
-        NumberOfFrames=3,
-        PerFrameFunctionalGroupsSequence=[_functional_group(k) for k in range(3)],
-        SharedFunctionalGroupsSequence=[shared],
-    )
-    write_dicom(tmp_path / "b.dcm", stack, NumberOfFrames=3)
-
-    bags = read(tmp_path / "a.dcm")
-    np.testing.assert_array_equal(bags.values[[0]], stack[[2]] * 2.0 + 2)
-    assert decoded == [("a.dcm", 2)]
-    np.testing.assert_array_equal(bags.values[:], [stack[k] * 2.0 + k for k in (2, 1, 0)])
-    np.testing.assert_array_equal(bag(tmp_path / "b.dcm"), stack)
-
-
-def test_compressed_files(tmp_path):
-    """What can be decoded is; what cannot says so when the header is read, with path and packages."""
-    pixels = slices(1)[0]
-    write_dicom(tmp_path / "a.dcm", pixels, syntax=RLELossless)
-    np.testing.assert_array_equal(bag(tmp_path / "a.dcm")[0], pixels)
-
-    write_dicom(tmp_path / "b.dcm", pixels)
-    header = pydicom.dcmread(tmp_path / "b.dcm")
-    header.file_meta.TransferSyntaxUID = JPEGLosslessSV1
-    header.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xd9"])
-    header.save_as(tmp_path / "b.dcm")
-    with pytest.raises(
-        ValueError, match=r"b\.dcm' cannot be used: no decoder of its transfer syntax \(JPEG Loss"
-    ):
-        read(tmp_path / "b.dcm")
-
-
-def test_dicom_that_is_no_image(tmp_path):
-    """Structured reports, palettes and lookup tables are named instead of misread."""
-    write_dicom(tmp_path / "a.dcm", slices(1)[0], Rows=None)
-    with pytest.raises(ValueError, match="it holds no image"):
-        read(tmp_path / "a.dcm")
-    write_dicom(tmp_path / "b.dcm", slices(1)[0], PhotometricInterpretation="PALETTE COLOR")
-    with pytest.raises(ValueError, match="its values stand for the colours of a palette"):
-        read(tmp_path / "b.dcm")
 
 
 # --- other formats --------------------------------------------------------------------------------
@@ -495,7 +256,7 @@ def test_several_processes_read(ragged, stacks):
 # --- errors ---------------------------------------------------------------------------------------
 
 
-def test_series_that_cannot_be_read(stacks, tmp_path):
+def test_series_that_cannot_be_read(stacks, tmp_path, write_dicom):
     """Paths that are not there are named at once; damaged bodies when read, or at once as missing."""
     write_dicom(tmp_path / "cut" / "0.dcm", slices(1, size=(40, 40))[0])
     data = (tmp_path / "cut" / "0.dcm").read_bytes()
@@ -524,7 +285,7 @@ def test_damaged_headers_name_their_path(tmp_path):
             read(tmp_path / name)
 
 
-def test_folders_that_are_no_series(tmp_path):
+def test_folders_that_are_no_series(tmp_path, write_dicom):
     """Empty folders, folders of folders, of several formats, series or volumes are told apart."""
     for name in ("empty", "nested/inner", "mixed", "two", "volumes"):
         (tmp_path / name).mkdir(parents=True)
