@@ -1,7 +1,9 @@
 """Backbones: nets by name or the user's own, cut at a layer, pooled to vectors, frozen and never changed."""
 
 import copy
+import os
 import threading
+import uuid
 import warnings
 from collections import OrderedDict
 from typing import NamedTuple
@@ -11,6 +13,9 @@ from torch import nn
 
 from skmm._optional import import_optional
 from skmm._training import seeded_init
+from skmm._training._parameters import COUNT
+from skmm.embedding._functions import check_mode
+from skmm.embedding._identity import UnknownContentError, digest_of, fingerprint
 from skmm.embedding._weights import fit_weights, read_weights
 
 _KEPT = 4  # backbones that a process keeps at hand, each in the form in which it runs
@@ -190,9 +195,64 @@ def build_own(backbone, *, weights, layer, pooling):
     return rest(Embedding(net, layer, pooling))
 
 
+def check_backbone(backbone, weights, layer, who):
+    """Refuse what is no backbone, or cannot have weights or a layer.
+
+    Parameters
+    ----------
+    backbone : object
+        A name, a module or a function; one that runs nets runs them in evaluation mode.
+    weights, layer : object
+        What the user gave.
+    who : str
+        The estimator, for messages.
+    """
+    if isinstance(backbone, str) and backbone not in NAMED:
+        raise ValueError(
+            f"The 'backbone' parameter of {who} must be one of {', '.join(NAMED)}, a torch module or a "
+            f"callable. Got {backbone!r} instead."
+        )
+    if not isinstance(backbone, str) and (not callable(backbone) or isinstance(backbone, type)):
+        raise ValueError(
+            f"The 'backbone' parameter of {who} must be a name, a torch module or a callable. Got "
+            f"{backbone!r} instead."
+        )
+    is_module = isinstance(backbone, (str, nn.Module))
+    if not is_module and (weights is not None or layer is not None):
+        raise ValueError("weights and layer need a named backbone or a torch module. Got a function.")
+    if weights is not None and not isinstance(weights, (str, os.PathLike)):
+        raise ValueError(
+            f"The 'weights' parameter of {who} must be the path of a file, 'imagenet' or None. Got "
+            f"{type(weights).__name__} instead."
+        )
+    if not is_module:
+        check_mode(backbone, who)
+
+
+def check_size(size, who):
+    """Refuse sizes of images that are none."""
+    good = all(map(COUNT.allows, size if isinstance(size, tuple) else (size,)))
+    if size is not None and (size == () or not good):
+        raise ValueError(
+            f"The 'image_size' parameter of {who} must be an int of 1 or more, a tuple of them, or None. Got "
+            f"{size!r} instead."
+        )
+
+
 def rest(module):
     """A module in evaluation mode, of which no parameter asks for a gradient."""
     return module.eval().requires_grad_(False)
+
+
+def backbone_digest(embedding, otherwise=None):
+    """What a backbone is, by value; what cannot be told is like nothing else, or as it was otherwise."""
+    try:
+        content = fingerprint(embedding.net)
+    except UnknownContentError:
+        if otherwise is not None:
+            return otherwise
+        content = uuid.uuid4().bytes
+    return digest_of(content, repr((embedding.layer, embedding.pooling)).encode())
 
 
 class Kept:

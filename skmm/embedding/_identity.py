@@ -2,14 +2,28 @@
 
 import functools
 import hashlib
+import re
+import sys
 import types
 
 import numpy as np
 import torch
 
-_PLAIN = (type(None), type(...), bool, int, float, complex, str, bytes, np.generic, torch.dtype, torch.device)
-# The code of these packages is told by the names of their classes.
-_LIBRARIES = ("torch", "numpy", "builtins", "monai", "torchvision", "timm")
+from skmm.embedding._functions import cells_of, is_library, library_name, referenced
+
+_PLAIN = (
+    *(type(None), type(...), type(NotImplemented), bool, int, float, complex, str, bytes, range),
+    *(np.generic, np.dtype, torch.dtype, torch.device, torch.layout, torch.memory_format),
+)
+# What a class has besides what is written in it.
+_CLASS_FIELDS = {
+    *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "_abc_impl"),
+    *("__firstlineno__", "__static_attributes__", "__abstractmethods__", "__parameters__", "__orig_bases__"),
+    *("__dataclass_fields__", "__dataclass_params__"),
+}
+_TORCH_FIELDS = frozenset(vars(torch.nn.Module()))
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks")  # by number; a hook may take keyword arguments too
+_SIZE = type("Plain", (), {}).__basicsize__  # of objects that hold nothing besides their attributes
 
 
 class UnknownContentError(Exception):
@@ -42,41 +56,32 @@ def _tensor_digest(tensor):
     return digest_of(f"{tuple(tensor.shape)}{tensor.dtype}".encode(), content.numpy().tobytes())
 
 
-def _code_digest(code):
-    """Digest of a compiled function, whatever its place in a file."""
-    constants = [
-        _code_digest(value) if isinstance(value, types.CodeType) else fingerprint(value)
-        for value in code.co_consts
-    ]
-    return digest_of(code.co_code, repr((code.co_names, code.co_varnames)).encode(), *constants)
+def _is_of_library(value):
+    """Whether a library has something, such as a function, under its name."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if not (isinstance(module, str) and isinstance(name, str) and is_library(module)):
+        return False
+    return getattr(sys.modules.get(module), name, None) is value
 
 
-def _class_digest(cls):
-    """Digest of a class: its name, and the code of its methods where it is no library's."""
-    parts = []
-    for base in cls.__mro__:
-        parts.append(f"{base.__module__}.{base.__qualname__}".encode())
-        if base.__module__.partition(".")[0] in _LIBRARIES:
-            continue
-        parts += [
-            name.encode() + _code_digest(value.__code__)
-            for name, value in sorted(vars(base).items())
-            if isinstance(value, types.FunctionType)
-        ]
-    return digest_of(*parts)
+def _graph_digest(graph, inner):
+    """Digest of a graph of TorchScript with its constants, which its text leaves out."""
+    # Neither places in files nor the numbers that classes of one name have in a process.
+    text = re.sub(r"\.___torch_mangle_\d+", "", graph.str(False))
+    constants = [node.output().toIValue() for node in graph.findAllNodes("prim::Constant")]
+    return digest_of(text.encode(), inner(constants))
 
 
-def fingerprint(value, seen=()):
+def fingerprint(value):
     """Digest of a module, a function, or what they hold, by value.
 
     Parameters
     ----------
     value : object
-        A torch module tells its classes, the code of their methods, plain attributes, parameters and
-        buffers; a function its code, defaults, and what it has closed over. An attribute ``cache_token``
-        stands for all of that where there is one.
-    seen : tuple of int, default=()
-        What is being looked at.
+        A torch module tells its classes, all that is written in them, plain attributes, parameters, buffers
+        and forward hooks; a function its code, defaults, what it has closed over, and the globals that it
+        uses. Classes, functions and modules of libraries are told by name and version. An attribute
+        ``cache_token`` stands for all of that where there is one.
 
     Returns
     -------
@@ -88,59 +93,125 @@ def fingerprint(value, seen=()):
     UnknownContentError
         If something within cannot be told by value.
     """
-    if id(value) in seen or len(seen) > 50:
-        return b"cycle"
-    inner = functools.partial(fingerprint, seen=(*seen, id(value)))
-    if hasattr(value, "cache_token") and not isinstance(value, type):
-        return digest_of(b"token", repr(value.cache_token).encode())
-    if isinstance(value, torch.jit.ScriptModule):
-        state = [name.encode() + inner(tensor) for name, tensor in value.state_dict().items()]
-        return digest_of(b"script", str(value.inlined_graph).encode(), *state)
-    if isinstance(value, _PLAIN):
-        return digest_of(type(value).__name__.encode(), repr(value).encode())
-    if isinstance(value, torch.Tensor):
-        return _tensor_digest(value)
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return array_digest(value)
-    if isinstance(value, (list, tuple)):
-        return digest_of(type(value).__name__.encode(), *(inner(item) for item in value))
-    if isinstance(value, (set, frozenset)):
-        return digest_of(b"set", *sorted(inner(item) for item in value))
-    if isinstance(value, dict):
-        return digest_of(b"dict", *(part for pair in value.items() for part in map(inner, pair)))
-    if isinstance(value, functools.partial):
-        return digest_of(b"partial", *map(inner, (value.func, value.args, value.keywords)))
-    if isinstance(value, types.MethodType):
-        return digest_of(b"method", value.__name__.encode(), inner(value.__self__))
-    if isinstance(value, type):
-        return _class_digest(value)
-    if isinstance(value, types.FunctionType):
+    try:
+        return _Walk().digest(value)
+    except (RuntimeError, ValueError) as error:  # too deep, no such tensor; a variable without a value
+        raise UnknownContentError from error
+
+
+class _Walk:
+    """One walk through what an object holds; classes and functions are looked at once, and then numbered."""
+
+    def __init__(self):
+        self._open = []  # what is being looked at
+        self._known = {}  # classes and functions: they are held, so that their numbers stay theirs
+
+    def digest(self, value):
+        """Digest of anything."""
+        if isinstance(value, _PLAIN):
+            return digest_of(type(value).__name__.encode(), repr(value).encode())
+        if id(value) in self._known:
+            return f"known {self._known[id(value)][0]}".encode()
+        if id(value) in self._open:
+            return f"cycle {self._open.index(id(value))}".encode()
+        if isinstance(value, (type, types.FunctionType)):
+            self._known[id(value)] = len(self._known), value
+        self._open.append(id(value))
+        found = self._content(value)
+        self._open.pop()
+        return found
+
+    def _content(self, value):
+        """Digest of what is no plain value."""
+        inner = self.digest
+        if isinstance(value, types.ModuleType):
+            if not is_library(value.__name__):
+                raise UnknownContentError
+            return library_name(value.__name__)
+        if not isinstance(value, type) and _is_of_library(value):
+            return library_name(value.__module__, value.__qualname__)
+        if not isinstance(value, type) and hasattr(value, "cache_token"):
+            return digest_of(b"token", repr(value.cache_token).encode())
+        if isinstance(value, torch.jit.ScriptModule):
+            state = [name.encode() + inner(tensor) for name, tensor in value.state_dict().items()]
+            return digest_of(b"script", _graph_digest(value.inlined_graph, inner), *state)
+        if isinstance(value, torch.jit.ScriptFunction):
+            return digest_of(b"script function", _graph_digest(value.inlined_graph, inner))
+        if isinstance(value, torch.Tensor):
+            return _tensor_digest(value)
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            return array_digest(value)
+        if isinstance(value, (list, tuple)):
+            return digest_of(type(value).__name__.encode(), *map(inner, value))
+        if isinstance(value, (set, frozenset)):  # in no order, so nothing that has a number by its order
+            return digest_of(b"set", *sorted(_Walk().digest(item) for item in value))
+        if isinstance(value, dict):
+            return digest_of(b"dict", *(part for pair in value.items() for part in map(inner, pair)))
+        if isinstance(value, functools.partial):
+            return digest_of(b"partial", *map(inner, (value.func, value.args, value.keywords)))
+        if isinstance(value, types.MethodType):
+            return digest_of(b"method", *map(inner, (value.__func__, value.__self__)))
+        if isinstance(value, (staticmethod, classmethod)):
+            return digest_of(type(value).__name__.encode(), inner(value.__func__))
+        if isinstance(value, property):
+            return digest_of(b"property", *map(inner, (value.fget, value.fset, value.fdel)))
+        if isinstance(value, functools.cached_property):
+            return digest_of(b"cached", inner(value.func))
+        if isinstance(value, type):
+            return self._class(value)
+        if isinstance(value, types.FunctionType):
+            return self._function(value)
+        if isinstance(value, types.CodeType):
+            names = (value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars)
+            return digest_of(b"code", value.co_code, repr(names).encode(), *map(inner, value.co_consts))
+        if isinstance(value, np.ufunc):
+            return library_name("numpy", value.__name__)
+        if isinstance(value, types.BuiltinFunctionType):
+            owner = b"" if value.__self__ is None else inner(value.__self__)
+            return digest_of(b"builtin", f"{value.__module__}.{value.__qualname__}".encode(), owner)
+        return self._object(value)
+
+    def _function(self, value):
+        """Digest of a function: code, defaults, closure, globals."""
+        module = value.__globals__.get("__name__", "")
         name = f"{value.__module__}.{value.__qualname__}".encode()
-        try:
-            cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        except ValueError as error:  # a variable without a value
-            raise UnknownContentError from error
-        held = map(inner, (value.__defaults__, value.__kwdefaults__, cells))
-        return digest_of(b"function", name, _code_digest(value.__code__), *held)
-    if isinstance(value, types.BuiltinFunctionType):
-        return digest_of(b"builtin", f"{value.__module__}.{value.__qualname__}".encode())
-    if isinstance(value, torch.nn.Module) or type(value).__call__ is not type.__call__:
-        return _object_digest(value, inner)
-    raise UnknownContentError
+        if is_library(module):  # its code may be a wrapper around a function of the user
+            name += library_name(module)
+        held = (value.__defaults__, value.__kwdefaults__, cells_of(value), vars(value), referenced(value))
+        return digest_of(b"function", name, *map(self.digest, (value.__code__, *held)))
 
+    def _class(self, cls):
+        """Digest of a class: of a library by name and version, else by all that is written in it."""
+        parts = []
+        for base in cls.__mro__:
+            if is_library(base.__module__):
+                parts.append(library_name(base.__module__, base.__qualname__))
+                continue
+            parts.append(f"{base.__module__}.{base.__qualname__}".encode())
+            parts += [
+                name.encode() + self.digest(held)
+                for name, held in sorted(vars(base).items())
+                if name not in _CLASS_FIELDS
+            ]
+        return digest_of(*parts)
 
-def _object_digest(value, inner):
-    """Digest of an object by its class and attributes."""
-    if not hasattr(value, "__dict__"):
-        raise UnknownContentError
-    parts = [
-        name.encode() + inner(held)
-        for name, held in vars(value).items()
-        # Neither bookkeeping of torch (dicts by layer, all empty, and hooks) nor the mode, which is eval.
-        if name in {"_parameters", "_buffers", "_modules"}
-        or not (isinstance(value, torch.nn.Module) and (name == "training" or name in _TORCH_FIELDS))
-    ]
-    return digest_of(b"object", _class_digest(type(value)), *parts)
+    def _object(self, value):
+        """Digest of an object by its class and attributes, where it holds nothing else."""
+        is_module = isinstance(value, torch.nn.Module)
+        if not is_module and (not hasattr(value, "__dict__") or type(value).__basicsize__ > _SIZE):
+            raise UnknownContentError
+        parts = [
+            name.encode() + self.digest(held)
+            for name, held in vars(value).items()
+            # Neither bookkeeping of torch (dicts by layer, all empty) nor the mode, which is eval.
+            if not is_module or name in {"_parameters", "_buffers", "_modules"} or name not in _TORCH_FIELDS
+        ]
+        if is_module:
+            parts += [self._hooks(value, name) for name in _HOOKS if getattr(value, name)]
+        return digest_of(b"object", self.digest(type(value)), *parts)
 
-
-_TORCH_FIELDS = frozenset(vars(torch.nn.Module()))
+    def _hooks(self, module, name):
+        """Digest of the hooks of a module, in their order."""
+        keywords = getattr(module, f"{name}_with_kwargs")
+        hooks = [(number in keywords, hook) for number, hook in getattr(module, name).items()]
+        return name.encode() + self.digest(hooks)

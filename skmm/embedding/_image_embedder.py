@@ -1,7 +1,7 @@
 """ImageEmbedder: images -> vectors, by a pretrained net that is never changed; each image once."""
 
+import copy
 import os
-import uuid
 import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +20,25 @@ from skmm._training import Choice, Instance, Number, check_parameters, draw_seed
 from skmm._training._parameters import COUNT, FLAG
 from skmm.containers import BagArray
 from skmm.containers._sources import file_stamp
-from skmm.embedding._backbones import NAMED, Kept, Runner, build_named, build_own, input_of
+from skmm.embedding._backbones import (
+    NAMED,
+    Kept,
+    Runner,
+    backbone_digest,
+    build_named,
+    build_own,
+    check_backbone,
+    check_size,
+    input_of,
+)
 from skmm.embedding._cache import open_cache
-from skmm.embedding._identity import UnknownContentError, array_digest, digest_of, fingerprint
+from skmm.embedding._functions import check_mode
+from skmm.embedding._identity import array_digest, digest_of
 from skmm.embedding._images import Preparation, Preparer, as_rows
 from skmm.embedding._weights import fetch_weights
 
-_RECIPE = b"skmm embedding 1"  # changes with whatever changes what comes out for the same image
+# Changes with whatever code of this folder changes what comes out for the same image.
+_RECIPE = b"skmm embedding 2"
 _BUILT, _RUNNERS = Kept(), Kept()
 
 _RULES = {
@@ -97,7 +109,7 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     backbone_ : torch.nn.Module
-        The net, cut and pooled, in evaluation mode.
+        The net, cut and pooled, in evaluation mode: a copy, so that changing it changes no vectors.
 
     Raises
     ------
@@ -125,10 +137,11 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
     other values are an error, unless images are standardized one by one. Grey images are repeated to 3
     channels, colour is made grey where the net takes 1, and opacity is left out.
 
-    A cached vector is found by what the backbone *is*: classes, the code of their methods, plain attributes,
-    parameters and buffers of a module; code, defaults and closed-over values of a function. What cannot be
-    told by value is cached within one fitted embedder only; an attribute ``cache_token`` of the backbone, of
-    which ``repr`` tells all, stands for it instead.
+    A cached vector is found by what the backbone *is*: classes with all that is written in them, plain
+    attributes, parameters, buffers and hooks of a module; code, defaults, closed-over values and globals of a
+    function; name and version of what is a library's. What cannot be told by value is cached within one
+    fitted embedder only; an attribute ``cache_token`` of the backbone, of which ``repr`` tells all, stands
+    for it instead. A function runs nets as they are, so they must be in evaluation mode.
 
     References
     ----------
@@ -201,7 +214,8 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
         See the example of the class.
         """
         check_parameters(self, _RULES)
-        self._check_backbone()
+        check_backbone(self.backbone, self.weights, self.layer, type(self).__name__)
+        check_size(self.image_size, type(self).__name__)
         resolve_device(self.device)
         open_cache(self.cache)
         backbone, digest = self._build()
@@ -219,8 +233,7 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"{type(self).__name__} needs an image to fit, and X holds none that is present."
             )
-        settings = digest_of(_RECIPE, digest, repr((how, self.precision)).encode())
-        self.backbone_, self._digest, self._settings, self._how = backbone, digest, settings, how
+        self._net, self._digest, self._how = backbone, digest, how
         self._keeps_bags = offsets is not None
         vars(self).pop("_n_features_out", None)
         self._n_features_out = self._embed(rows, present[:1], quiet=True).shape[1]
@@ -260,6 +273,27 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
             vectors = spread
         return vectors if offsets is None else BagArray(vectors, offsets)
 
+    @property
+    def backbone_(self):
+        """The net, cut and pooled, in evaluation mode: a copy.
+
+        Returns
+        -------
+        torch.nn.Module
+            Vectors come from another one, which all embedders with the same backbone share.
+
+        Examples
+        --------
+        See the example of the class.
+        """
+        check_is_fitted(self)
+        # A function is the user's own.
+        return (copy.deepcopy if isinstance(self._net.net, torch.nn.Module) else copy.copy)(self._net)
+
+    def __sklearn_is_fitted__(self):
+        """Whether there is a net."""
+        return hasattr(self, "_net")
+
     @available_if(_makes_tables)
     def get_feature_names_out(self, input_features=None):
         """Names of the columns: ``imageembedder0`` and so on.
@@ -288,35 +322,6 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def _check_backbone(self):
-        """Refuse what is no backbone, and sizes that are none."""
-        backbone = self.backbone
-        if isinstance(backbone, str) and backbone not in NAMED:
-            raise ValueError(
-                f"The 'backbone' parameter of {type(self).__name__} must be one of {', '.join(NAMED)}, a "
-                f"torch module or a callable. Got {backbone!r} instead."
-            )
-        if not isinstance(backbone, str) and (not callable(backbone) or isinstance(backbone, type)):
-            raise ValueError(
-                f"The 'backbone' parameter of {type(self).__name__} must be a name, a torch module or a "
-                f"callable. Got {backbone!r} instead."
-            )
-        is_module = isinstance(backbone, (str, torch.nn.Module))
-        if not is_module and (self.weights is not None or self.layer is not None):
-            raise ValueError("weights and layer need a named backbone or a torch module. Got a function.")
-        if self.weights is not None and not isinstance(self.weights, (str, os.PathLike)):
-            raise ValueError(
-                f"The 'weights' parameter of {type(self).__name__} must be the path of a file, 'imagenet' or "
-                f"None. Got {type(self.weights).__name__} instead."
-            )
-        sizes = self.image_size if isinstance(self.image_size, tuple) else (self.image_size,)
-        good = all(COUNT.allows(size) for size in sizes) and sizes
-        if self.image_size is not None and not good:
-            raise ValueError(
-                f"The 'image_size' parameter of {type(self).__name__} must be an int of 1 or more, a tuple "
-                f"of them, or None. Got {self.image_size!r} instead."
-            )
-
     def _build(self):
         """The backbone with its weights, and the digest of what it is."""
         weights = self.weights
@@ -324,7 +329,7 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
             weights = fetch_weights(self.backbone if isinstance(self.backbone, str) else repr(self.backbone))
         if not isinstance(self.backbone, str):
             embedding = build_own(self.backbone, weights=weights, layer=self.layer, pooling=self.pooling)
-            return embedding, self._digest_of(embedding)
+            return embedding, backbone_digest(embedding)
         if weights is None:
             warnings.warn(
                 f"{type(self).__name__}: the backbone {self.backbone!r} has random weights, so its vectors "
@@ -341,18 +346,9 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
             embedding = build_named(
                 self.backbone, weights=weights, layer=self.layer, pooling=self.pooling, seed=seed
             )
-            return embedding, self._digest_of(embedding)
+            return embedding, backbone_digest(embedding)
 
         return _BUILT.get((self.backbone, stamp, self.layer, self.pooling), make)
-
-    @staticmethod
-    def _digest_of(embedding):
-        """What a backbone is, by value; what cannot be told is like nothing else."""
-        try:
-            content = fingerprint(embedding.net)
-        except UnknownContentError:
-            content = uuid.uuid4().bytes
-        return digest_of(content, repr((embedding.layer, embedding.pooling)).encode())
 
     def _takes(self):
         """Axes (None for any) and channels of what the backbone takes."""
@@ -415,17 +411,27 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
             return np.empty((0, self._n_features_out), dtype=dtype)
         return np.stack(found)[owner]
 
+    def _settings(self):
+        """What vectors depend on besides images."""
+        digest = self._digest
+        if not isinstance(self._net.net, torch.nn.Module):
+            # A function, or what it uses, is the user's, and may have changed since it was fitted.
+            check_mode(self._net.net, type(self).__name__)
+            digest = digest if self.cache is None else backbone_digest(self._net, otherwise=digest)
+        return digest_of(_RECIPE, digest, repr((self._how, self.precision)).encode())
+
     def _keyed(self, rows, which):
         """Yield spans of rows: start, stop, keys, and the images where they had to be read for the keys."""
+        settings = self._settings()
         keys = rows.keys(which)
         if keys is not None:
-            yield 0, len(which), [digest_of(self._settings, repr(key).encode()) for key in keys], None
+            yield 0, len(which), [digest_of(settings, repr(key).encode()) for key in keys], None
             return
         step = self.batch_size if rows.is_lazy else max(1, len(which))
         for start in range(0, len(which), step):
             stop = min(start + step, len(which))
             images = rows.read(which[start:stop])
-            digests = [digest_of(self._settings, array_digest(np.asarray(image))) for image in images]
+            digests = [digest_of(settings, array_digest(np.asarray(image))) for image in images]
             yield start, stop, digests, images
 
     def _run(self, items, which, read, prepare):
@@ -454,10 +460,10 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
     def _runner(self):
         """The backbone where it runs; one graph for all embedders with the same one."""
         device = resolve_device(self.device)
-        if not isinstance(self.backbone_.net, torch.nn.Module):
-            return Runner(self.backbone_, device, self.precision)
+        if not isinstance(self._net.net, torch.nn.Module):
+            return Runner(self._net, device, self.precision)
         key = (self._digest, device, self.precision)
-        return _RUNNERS.get(key, lambda: Runner(self.backbone_, device, self.precision))
+        return _RUNNERS.get(key, lambda: Runner(self._net, device, self.precision))
 
     def _forward(self, runner, tensors):
         """Vectors of tensors, those of one shape at once."""

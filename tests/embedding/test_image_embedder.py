@@ -327,7 +327,7 @@ def test_what_cannot_be_told_is_kept_to_itself(images):
     """A backbone with something inside that cannot be told by value shares no vectors with others."""
     nets = [make_net(), make_net()]
     for net, bias in zip(nets, (0.0, 1.0), strict=True):
-        net.handle = iter(())
+        net.eval().handle = iter(())
         net[3].bias.data.fill_(bias)
     first, second = (
         ImageEmbedder(lambda batch, net=net: net(batch), image_size=8).fit_transform(images) for net in nets
