@@ -122,6 +122,29 @@ def test_a_random_backbone_is_told_and_is_the_same_everywhere():
     assert isinstance(embedder.backbone_, torch.nn.Module)
 
 
+def test_changing_what_an_embedder_shows_changes_no_vectors():
+    """The net of a fitted embedder is a copy: changed, it reaches neither other embedders nor any vectors."""
+    images = rng.integers(256, size=(2, 40, 40), dtype=np.uint8)
+
+    def fitted():
+        with pytest.warns(UserWarning, match=RANDOM):
+            return ImageEmbedder("resnet18", image_size=32, cache=None, layer="layer1").fit(images)
+
+    first = fitted()
+    with torch.no_grad():
+        for parameter in first.backbone_.parameters():
+            parameter.mul_(3)
+    vectors = first.transform(images)
+    with torch.no_grad():
+        for parameter in first.backbone_.parameters():
+            parameter.mul_(3)
+    second = fitted()
+
+    np.testing.assert_array_equal(first.transform(images), vectors)
+    np.testing.assert_array_equal(second.transform(images), vectors)
+    assert second.backbone_ is not first.backbone_
+
+
 def test_without_monai(monkeypatch):
     """A named backbone says what to install; a net of one's own needs nothing."""
     monkeypatch.setitem(sys.modules, "monai.networks.nets", None)
