@@ -109,6 +109,13 @@ def test_files_stay_readable(path):
     assert len((PACKAGE / path).read_text(encoding="utf-8").splitlines()) <= 500
 
 
+def test_test_files_stay_readable():
+    """No test file is above 500 lines."""
+    sizes = {path.name: len(path.read_text().splitlines()) for path in Path(__file__).parent.rglob("*.py")}
+
+    assert {name: size for name, size in sizes.items() if size > 500} == {}
+
+
 _REPORT = """
 import json, random, sys, warnings
 {before}
