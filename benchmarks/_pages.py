@@ -21,8 +21,9 @@ README = Path(__file__).parent / "README.md"
 SHOWN = ["f1_weighted", "f1_macro", "accuracy", "balanced_accuracy", "roc_auc_ovr"]
 TABLES_SHOWN = (
     "rosmap_official", "rosmap_cv", "bmmc_donors", "blood_cells",
-    "bmmc_tables", "bmmc_images", "bmmc_subsets", "bmmc_masked",
+    "bmmc_tables", "bmmc_images", "bmmc_subsets", "bmmc_masked", "lumbar_targets",
 )  # fmt: skip
+GRIDS_SHOWN = ("lgg_folds_grid", "lgg_sites_grid", "lgg_missing_grid")  # tables of text, as they are
 PAIR = ["seed", "fold"]
 
 
@@ -217,7 +218,18 @@ def comparison(file):
     if scores is None:
         return "Not run yet."
     title = (RESULTS / f"{file}.md").read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
-    return f"**{title}**\n\n{comparison_table(scores, metrics=SHOWN, format='rst')}"
+    metrics = [metric for metric in SHOWN if metric in set(scores["metric"])]
+    return f"**{title}**\n\n{comparison_table(scores, metrics=metrics, format='rst')}"
+
+
+def grid(file):
+    """A table of text of a results file, for the documentation, under its title."""
+    path = RESULTS / f"{file}.csv"
+    if not path.exists():
+        return "Not run yet."
+    title = path.with_suffix(".md").read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    cells = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return f"**{title}**\n\n{restructured(list(cells.columns), cells.to_numpy().tolist())}"
 
 
 def digits():
@@ -271,6 +283,8 @@ def main():
     write("handwritten_missing", restructured(["model", *rates], accuracies))
     for file in TABLES_SHOWN:
         write(file, comparison(file))
+    for file in GRIDS_SHOWN:
+        write(file, grid(file))
     print(markdown(header, rows()))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from _common import real_data
+from _common import RESULTS, real_data
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from torch import nn
@@ -83,3 +83,12 @@ def clinical():
     """The clinical table, holes filled, as numbers."""
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     return make_pipeline(RandomForestImputer(), encoder)
+
+
+def write_grid(name, title, header, rows):
+    """Write and print a table of text, in Markdown and as CSV."""
+    lines = [header, ["---"] * len(header), *rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    (RESULTS / f"{name}.md").write_text(f"# {title}\n\n{text}\n", encoding="utf-8")
+    pd.DataFrame(rows, columns=header).to_csv(RESULTS / f"{name}.csv", index=False)
+    print(f"\n{title}\n\n{text}", flush=True)

@@ -6,7 +6,7 @@ Zeros, a learned neutral vector, weights renormalised over what is there, and pr
 
 import pandas as pd
 from _common import RESULTS, THREE_SEEDS
-from _scans import SERIES, embed, load_gliomas
+from _scans import SERIES, embed, load_gliomas, write_grid
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -76,10 +76,7 @@ def main():
     title = "Side of the tumour, series of the test patients missing; 5 folds with 3 seeds"
     header = ["model", "metric", *table.columns]
     rows = [[*map(str, key), *cells] for key, cells in zip(table.index, table.to_numpy(), strict=True)]
-    lines = [header, ["---"] * len(header), *rows]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    (RESULTS / "lgg_missing.md").write_text(f"# {title}\n\n{text}\n", encoding="utf-8")
-    print(f"\n{title}\n\n{text}")
+    write_grid("lgg_missing_grid", title, header, rows)
 
 
 if __name__ == "__main__":

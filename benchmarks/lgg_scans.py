@@ -8,9 +8,8 @@ hospital held out.
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from _common import MEMORY, RESULTS, THREE_SEEDS, compare, report, sources
-from _scans import PREPARED, SERIES, clinical, embed, load_gliomas
+from _common import MEMORY, THREE_SEEDS, compare, report, sources
+from _scans import PREPARED, SERIES, clinical, embed, load_gliomas, write_grid
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import make_pipeline
 from joblib import Memory
@@ -88,10 +87,7 @@ def grid(scores, name, title):
         figures = [f"{means.loc[cell, ('mean', m)]:.3f} ± {means.loc[cell, ('std', m)]:.3f}" for m in METRICS]
         rows.append([*parts, *figures, f"{score[cell]:.3f}"])
     header = ["slices", "pooling", "model", "sampling", "accuracy", "balanced", "macro-F1", "AUC", "score"]
-    lines = [header, ["---"] * len(header), *rows]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    (RESULTS / f"{name}_grid.md").write_text(f"# {title}\n\n{text}\n", encoding="utf-8")
-    pd.DataFrame(rows, columns=header).to_csv(RESULTS / f"{name}_grid.csv", index=False)
+    write_grid(f"{name}_grid", title, header, rows)
 
 
 def main():

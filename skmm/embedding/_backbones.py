@@ -19,9 +19,9 @@ from skmm.embedding._identity import UnknownContentError, digest_of, fingerprint
 from skmm.embedding._weights import fit_weights, read_weights
 
 _KEPT = 4  # backbones that a process keeps at hand, each in the form in which it runs
-# Values of a batch that a processor is given at once, two colour images of 224 x 224: feature maps of more
+# Values of a batch that a processor is given at once, four colour images of 224 x 224: feature maps of more
 # images do not stay in its caches, and their memory is fetched from the system anew at each layer.
-_AT_ONCE = 320_000
+_AT_ONCE = 4 * 3 * 224 * 224
 _AGREE = 1e-4  # a frozen graph that differs by more from the net, relative to the largest value, is not used
 
 
@@ -37,8 +37,11 @@ class Named(NamedTuple):
 
 
 def _resnet(depth):
-    """A 2-D ResNet with the parameter names of torchvision, whose shortcuts have no bias."""
-    options = {"n_input_channels": 3, "num_classes": 1000, "bias_downsample": False}
+    """A 2-D ResNet as torchvision has it: names of parameters, shortcuts without bias, a first stride of 2.
+
+    MONAI's own first stride is 1. Weights of torchvision would fit all the same, and tell nothing.
+    """
+    options = {"n_input_channels": 3, "num_classes": 1000, "bias_downsample": False, "conv1_t_stride": 2}
     return Named(f"resnet{depth}", 2, 3, options, "layer4", "imagenet")
 
 

@@ -48,6 +48,45 @@ def test_a_resnet_has_the_names_of_torchvision():
     assert set(net.state_dict()) == torchvision_names((3, 4, 6, 3))
 
 
+def torchvision_features(state, batch, depths):
+    """Pooled features of torchvision's ResNet, computed from its parameters as its source does it."""
+
+    def convolved(x, name, norm, stride=1):
+        weight = state[f"{name}.weight"]
+        x = torch.conv2d(x, weight, stride=stride, padding=weight.shape[2] // 2)
+        parts = (state[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+        return torch.nn.functional.batch_norm(x, *parts)
+
+    x = torch.relu(convolved(batch, "conv1", "bn1", 2))
+    x = torch.nn.functional.max_pool2d(x, 3, 2, 1)
+    for stage, depth in enumerate(depths, start=1):
+        for block in range(depth):
+            place, stride = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
+            n_convolutions = 3 if f"{place}.conv3.weight" in state else 2
+            strided = 2 if n_convolutions == 3 else 1  # the one of 3 x 3 in bottlenecks, else the first
+            out = x
+            for number in range(1, n_convolutions + 1):
+                step = stride if number == strided else 1
+                out = convolved(out, f"{place}.conv{number}", f"{place}.bn{number}", step)
+                out = torch.relu(out) if number < n_convolutions else out
+            if f"{place}.downsample.0.weight" in state:
+                x = convolved(x, f"{place}.downsample.0", f"{place}.downsample.1", stride)
+            x = torch.relu(out + x)
+    return x.mean((2, 3))
+
+
+@pytest.mark.parametrize(("name", "depths"), [("resnet18", (2, 2, 2, 2)), ("resnet50", (3, 4, 6, 3))])
+def test_a_resnet_computes_what_that_of_torchvision_does(name, depths):
+    """Strides are torchvision's too: with others the weights would fit, and the features mean nothing."""
+    embedding = build_named(name, weights=None, layer=None, pooling="average", seed=0)
+    batch = torch.from_numpy(rng.random((2, 3, 64, 64)))
+    state = {key: value.double() for key, value in embedding.net.state_dict().items()}
+    with torch.no_grad():
+        found = embedding.double()(batch)
+
+    np.testing.assert_allclose(found, torchvision_features(state, batch, depths), rtol=1e-10, atol=1e-12)
+
+
 def test_features_before_the_classifier():
     """By default the pooled features are taken, which the classifier of the net would see."""
     embedding = build_named("resnet18", weights=None, layer=None, pooling="average", seed=0)
