@@ -260,7 +260,9 @@ def test_bound_functions_of_objects_count_with_the_objects():
     assert one == again != two
 
 
-@pytest.mark.parametrize("held", [iter(()), torch.Generator(), np.random.RandomState(0)], ids=repr)
+@pytest.mark.parametrize(
+    "held", [iter(()), torch.Generator(), np.random.RandomState(0)], ids=lambda value: type(value).__name__
+)
 def test_globals_of_unknown_content(held):
     """A global that cannot be told by value makes the function one that cannot."""
     with pytest.raises(UnknownContentError):
