@@ -3,12 +3,15 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import skmm
 
 ROOT = Path(skmm.__file__).parents[1]
 README = ROOT / "README.md"
 
 
+@pytest.mark.uses_global_state(reason="a layer of torch is made as a reader would make it")
 def test_code_of_the_readme_runs(run_code_blocks):
     """Every Python block of the README runs, from top to bottom."""
     assert run_code_blocks(README) >= 2

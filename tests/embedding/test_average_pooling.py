@@ -37,7 +37,7 @@ def test_equals_a_loop_whatever_is_read_at_once(lengths, at_once):
         pooled = AveragePooling(statistics=("mean", "max")).fit_transform(bags)
 
     expected = [np.concatenate([bag.mean(axis=0), bag.max(axis=0)]) for bag in bags]
-    np.testing.assert_allclose(pooled, expected, rtol=1e-14)
+    np.testing.assert_allclose(pooled, expected, rtol=1e-14, atol=1e-15)
 
 
 @pytest.mark.parametrize(
