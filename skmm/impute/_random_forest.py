@@ -133,7 +133,7 @@ class RandomForestImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         :math:`(\Delta_N, \Delta_F)` of each sweep that was made; NaN where no such column has holes.
     n_features_in_ : int
         Number of columns in ``fit``.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Their names, where all are strings.
 
     Raises
