@@ -110,3 +110,42 @@ def check_transformers(transformers, remainder, own_parameters):
             f"Two keys of transformers have the same parameter name: {parameters}. Rename a modality."
         )
     return keys
+
+
+class NamedEstimators:
+    """Mixin of estimators whose ``estimator`` may be a dict by name: its entries are nested parameters."""
+
+    def get_params(self, deep=True):
+        """Parameters, with those of the estimators where a dict is given (``rna__C``).
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to look into the estimators.
+
+        Returns
+        -------
+        dict of str -> object
+            Parameters by name.
+        """
+        params = super().get_params(deep=deep)
+        return {**nested_parameters(self.estimator), **params} if deep else params
+
+    def set_params(self, **params):
+        """Set parameters; those of a dict of estimators are set on copies (``rna__C=1.0``).
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+        """
+        own = super().get_params(deep=False)
+        super().set_params(**{key: params.pop(key) for key in list(params) if key.partition("__")[0] in own})
+        if params:
+            self.estimator = with_parameters(self.estimator, params)
+        return self

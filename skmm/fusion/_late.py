@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._parallel import delayed
 from skmm._training import check_groups, check_weights, class_factors, draw_seed, encode_labels
 from skmm.compose._concat_modalities import wants_pandas
-from skmm.compose._named import nested_parameters, with_parameters
+from skmm.compose._named import NamedEstimators
 from skmm.containers import KINDS, take_rows, validate_modalities
 from skmm.containers import _validation as messages
 from skmm.fusion._common import (
@@ -45,7 +45,7 @@ from skmm.fusion._stacking import (
 )
 
 
-class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
+class LateFusionClassifier(NamedEstimators, ClassifierMixin, TransformerMixin, BaseEstimator):
     r"""Late fusion: one scikit-learn classifier for each modality, their probabilities averaged or stacked.
 
     With ``method="average"`` the probabilities of sample i are
@@ -362,41 +362,6 @@ class LateFusionClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         return np.asarray([*names, *(f"{name}__present" for name in self.estimators_)], dtype=object)
 
     # --- parameters -------------------------------------------------------------------------------
-
-    def get_params(self, deep=True):
-        """Parameters, with those of the estimators where a dict is given (``rna__C``).
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to look into the estimators.
-
-        Returns
-        -------
-        dict of str -> object
-            Parameters by name.
-        """
-        params = super().get_params(deep=deep)
-        return {**nested_parameters(self.estimator), **params} if deep else params
-
-    def set_params(self, **params):
-        """Set parameters; those of a dict of estimators are set on copies (``rna__C=1.0``).
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters by name.
-
-        Returns
-        -------
-        self : LateFusionClassifier
-            This estimator.
-        """
-        own = super().get_params(deep=False)
-        super().set_params(**{key: params.pop(key) for key in list(params) if key.partition("__")[0] in own})
-        if params:
-            self.estimator = with_parameters(self.estimator, params)
-        return self
 
     def get_metadata_routing(self):
         """Routing of metadata: `sample_weight` and `groups` for itself, and what its estimators request.

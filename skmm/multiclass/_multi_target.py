@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_consistent_length
 from skmm._parallel import delayed
 from skmm._training import check_weights, draw_seed
 from skmm.compose._fitting import take_metadata
-from skmm.compose._named import nested_parameters, with_parameters
+from skmm.compose._named import NamedEstimators
 from skmm.containers import _validation as messages
 from skmm.exceptions import NoModalityWarning
 from skmm.multiclass._common import (
@@ -60,7 +60,7 @@ def _all_have(method):
     return check
 
 
-class MultiTargetClassifier(BaseEstimator):
+class MultiTargetClassifier(NamedEstimators, BaseEstimator):
     """A classifier for each of several targets, whose labels may be missing.
 
     Each target is learned from the samples that have a label for it, a modality that it may see, and a
@@ -304,41 +304,6 @@ class MultiTargetClassifier(BaseEstimator):
         return float(np.mean(scores))
 
     # --- parameters -------------------------------------------------------------------------------
-
-    def get_params(self, deep=True):
-        """Parameters, with those of the estimators where a dict is given (``canal__C``).
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to look into the estimators.
-
-        Returns
-        -------
-        dict of str -> object
-            Parameters by name.
-        """
-        params = super().get_params(deep=deep)
-        return {**nested_parameters(self.estimator), **params} if deep else params
-
-    def set_params(self, **params):
-        """Set parameters; those of a dict of estimators are set on copies (``canal__C=1.0``).
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters by name.
-
-        Returns
-        -------
-        self : MultiTargetClassifier
-            This estimator.
-        """
-        own = super().get_params(deep=False)
-        super().set_params(**{key: params.pop(key) for key in list(params) if key.partition("__")[0] in own})
-        if params:
-            self.estimator = with_parameters(self.estimator, params)
-        return self
 
     def get_metadata_routing(self):
         """Routing of metadata: `sample_weight` and `groups` for itself, and what its estimators request.
