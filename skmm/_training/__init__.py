@@ -9,8 +9,9 @@ from skmm._training._content import content_order, training_order
 from skmm._training._fit import forward_batches, history_frame, resolve_device, train
 from skmm._training._inputs import make_inputs, scan_inputs
 from skmm._training._net import make_net
-from skmm._training._parameters import Choice, Instance, Number, check_parameters
-from skmm._training._random import draw_seed, seeded_init
+from skmm._training._parameters import Choice, Instance, Number, Pair, Several, check_parameters
+from skmm._training._random import draw_seed, seeded_clone, seeded_init
+from skmm._training._recipe import net_of, train_as_told
 from skmm._training._split import split_validation
 from skmm._training._targets import check_groups, check_weights, class_factors, encode_labels
 
@@ -20,6 +21,8 @@ __all__ = [
     "Instance",
     "ModalityBatches",
     "Number",
+    "Pair",
+    "Several",
     "batches_for",
     "check_groups",
     "check_parameters",
@@ -33,11 +36,14 @@ __all__ = [
     "history_frame",
     "make_inputs",
     "make_net",
+    "net_of",
     "resolve_batch_size",
     "resolve_device",
     "scan_inputs",
+    "seeded_clone",
     "seeded_init",
     "split_validation",
     "train",
+    "train_as_told",
     "training_order",
 ]

@@ -128,9 +128,9 @@ def make_net(
     optimizer,
     lr,
     weight_decay,
-    callbacks,
     device,
     precision,
+    callbacks=(),
     modality_dropout=0.0,
 ):
     """A net around a network, ready to train.
@@ -146,12 +146,12 @@ def make_net(
         Key of `OPTIMIZERS`, or a class of torch's optimizers.
     lr, weight_decay : float
         Learning rate and L2 penalty of the optimizer.
-    callbacks : list
-        skorch callbacks, which belong to the net from here on.
     device : str
         Where to train.
     precision : str
         "float32", "float64" or "bfloat16".
+    callbacks : sequence, default=()
+        skorch callbacks, which belong to the net from here on.
     modality_dropout : float, default=0.0
         Share of modalities that a training step leaves out.
 
@@ -174,7 +174,7 @@ def make_net(
         iterator_train__shuffle=True,
         iterator_valid=BatchIterator,
         train_split=None,
-        callbacks=callbacks,
+        callbacks=list(callbacks),
         predict_nonlinearity=softmax64,
         verbose=0,
         device=device,

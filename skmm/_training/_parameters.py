@@ -69,6 +69,37 @@ class Instance:
         return self.name
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A rule for parameters: a tuple or list of two values, each of which a rule allows."""
+
+    rule: object
+    what: str
+
+    def allows(self, value):
+        """Whether a value is such a pair."""
+        return isinstance(value, (tuple, list)) and len(value) == 2 and all(map(self.rule.allows, value))
+
+    def __str__(self):
+        return f"{self.what}, each {self.rule}"
+
+
+@dataclass(frozen=True)
+class Several:
+    """A tuple or list of some of a few values, each once."""
+
+    values: tuple
+
+    def allows(self, value):
+        """Whether a value is such a tuple or list."""
+        one = Choice(self.values)
+        known = isinstance(value, (tuple, list)) and len(value) > 0 and all(map(one.allows, value))
+        return known and len(value) == len(set(value))
+
+    def __str__(self):
+        return f"a tuple of one or more of {', '.join(map(repr, self.values))}"
+
+
 COUNT = Number(Integral, 1)
 SHARE = Number(Real, 0, 1)
 NON_NEGATIVE = Number(Real, 0)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 # Initialization of torch layers, and some layers in training, draw from torch's global generators: one thread
@@ -59,3 +60,29 @@ def seeded_init(seed, device=None):
         if index is not None:
             torch.cuda.default_generators[index].manual_seed(seed)
         yield
+
+
+def seeded_clone(estimator, random_state):
+    """A clone of an estimator, with seeds where it has none.
+
+    Parameters
+    ----------
+    estimator : estimator or None
+        Also what it holds is seeded. None stays None.
+    random_state : RandomState
+        Draws the seeds, so that the global random state is left alone.
+
+    Returns
+    -------
+    estimator or None
+        The clone.
+    """
+    if estimator is None:
+        return None
+    estimator = clone(estimator)
+    unset = sorted(
+        name
+        for name, value in estimator.get_params(deep=True).items()
+        if value is None and name.rpartition("__")[2] == "random_state"
+    )
+    return estimator.set_params(**{name: random_state.randint(np.iinfo(np.int32).max) for name in unset})

@@ -8,16 +8,13 @@ from skmm._training import (
     batches_for,
     class_factors,
     make_inputs,
-    make_net,
+    net_of,
     resolve_batch_size,
-    resolve_device,
     scan_inputs,
-    seeded_init,
     split_validation,
-    train,
+    train_as_told,
     training_order,
 )
-from skmm._training._callbacks import BestWeights, FiniteLoss, Progress
 from skmm._training._fit import PADDED
 from skmm._training._random import stream
 from skmm.embedding._bags import BAGS, bag_parts, float_type, read_bags
@@ -46,10 +43,10 @@ class AttentionModule(nn.Module):
 class FittedAttention:
     """A trained network with the inputs that standardize for it."""
 
-    def __init__(self, net, inputs, best):
+    def __init__(self, net, inputs, best_epoch):
         self.net = net
         self.inputs = inputs
-        self.best = best
+        self.best_epoch = best_epoch
 
     def parts(self, X, rows):
         """For each part of rows: the rows, their bags in memory, and the weights of the instances."""
@@ -103,9 +100,9 @@ def train_attention(estimator, X, rows, codes, weights, groups, *, n_classes, se
     part, same = training_order(X, rows, part, batch_size)
     inputs = make_inputs(estimator.schema_, [BAGS], standardize=bool(estimator.standardize))
     scan_inputs(inputs, X, rows[part], weights[part])
-    device = resolve_device(estimator.device)
-    with seeded_init(seed):
-        module = AttentionModule(
+
+    def make_module():
+        return AttentionModule(
             inputs[BAGS].shape[0],
             n_classes,
             hidden=estimator.hidden,
@@ -113,16 +110,8 @@ def train_attention(estimator, X, rows, codes, weights, groups, *, n_classes, se
             n_heads=estimator.n_heads,
             dropout=estimator.dropout,
         )
-    net = make_net(
-        module,
-        n_classes=n_classes,
-        optimizer=estimator.optimizer,
-        lr=estimator.lr,
-        weight_decay=estimator.weight_decay,
-        callbacks=[],
-        device=device,
-        precision=estimator.precision,
-    )
+
+    net = net_of(estimator, make_module, seed, n_classes=n_classes, optimizer=estimator.optimizer)
     net.batch_size = batch_size
 
     def batches(chosen, *, checked):
@@ -136,14 +125,13 @@ def train_attention(estimator, X, rows, codes, weights, groups, *, n_classes, se
             checked=checked,
         )
 
-    best = None if held_out is None else BestWeights(estimator.n_iter_no_change, estimator.tol)
-    train(
+    best_epoch = train_as_told(
+        estimator,
         net,
         batches(part, checked=True),
         None if held_out is None else batches(held_out, checked=False),
         seed=seed,
-        epochs=estimator.max_epochs,
         groups=same,
-        callbacks=[FiniteLoss(), *filter(None, [best]), *[Progress()] * bool(verbose)],
+        verbose=verbose,
     )
-    return FittedAttention(net, inputs, best)
+    return FittedAttention(net, inputs, best_epoch)

@@ -376,7 +376,7 @@ class AttentionPooling(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self._fitted = self._train(X, rows, codes, weights, groups, self._seed, "X", self.verbose)
         self.net_ = self._fitted.net
         self.history_ = history_frame(self.net_)
-        self.best_epoch_ = None if self._fitted.best is None else self._fitted.best.best_epoch_
+        self.best_epoch_ = self._fitted.best_epoch
         self._n_features_out = self.n_heads * self.n_features_in_
 
     def _train(self, X, rows, codes, weights, groups, seed, where, verbose=0):

@@ -4,25 +4,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skmm._training import check_parameters
+from skmm._training import Several, check_parameters
 from skmm.embedding._bags import BAGS, bag_parts, float_type, read_bags, validate_bags
 
 STATISTICS = ("mean", "max")
-
-
-class _Statistics:
-    """The rule for the statistics: some of the names, each once."""
-
-    def allows(self, value):
-        """Whether a value is a list or tuple of them."""
-        return (
-            isinstance(value, (list, tuple))
-            and 0 < len(value) == len(set(value))
-            and all(isinstance(name, str) and name in STATISTICS for name in value)
-        )
-
-    def __str__(self):
-        return f"a tuple of one or more of {', '.join(map(repr, STATISTICS))}"
 
 
 def pool_bags(bags, statistic, dtype):
@@ -94,7 +79,7 @@ class AveragePooling(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             If a parameter is not allowed, or X is no bags of vectors.
         """
         del y
-        check_parameters(self, {"statistics": (_Statistics(),)})
+        check_parameters(self, {"statistics": (Several(STATISTICS),)})
         validate_bags(self, X, reset=True)
         self._n_features_out = self.n_features_in_ * len(self.statistics)
         return self

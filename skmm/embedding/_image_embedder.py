@@ -3,8 +3,6 @@
 import copy
 import os
 import warnings
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 from pathlib import Path
 
@@ -23,7 +21,6 @@ from skmm.containers._sources import file_stamp
 from skmm.embedding._backbones import (
     NAMED,
     Kept,
-    Runner,
     backbone_digest,
     build_named,
     build_own,
@@ -32,14 +29,11 @@ from skmm.embedding._backbones import (
     input_of,
 )
 from skmm.embedding._cache import open_cache
-from skmm.embedding._functions import check_mode
-from skmm.embedding._identity import array_digest, digest_of
-from skmm.embedding._images import Preparation, Preparer, as_rows
+from skmm.embedding._images import Preparation, as_rows
+from skmm.embedding._run import EmbeddingRun
 from skmm.embedding._weights import fetch_weights
 
-# Changes with whatever code of this folder changes what comes out for the same image.
-_RECIPE = b"skmm embedding 2"
-_BUILT, _RUNNERS = Kept(), Kept()
+_BUILT = Kept()
 
 _RULES = {
     "layer": (Choice((None,)), Instance(str, "the name of a part of the backbone")),
@@ -375,123 +369,20 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):
 
     def _embed(self, rows, which, *, quiet=False):
         """Vectors of some rows, each distinct image embedded once."""
-        prepare = Preparer(self._how, type(self).__name__)
-        cache, place, found = open_cache(self.cache), {}, []
-        owner = np.empty(len(which), dtype=np.intp)
+        run = EmbeddingRun(
+            self._net,
+            self._digest,
+            self._how,
+            precision=self.precision,
+            device=resolve_device(self.device),
+            batch_size=self.batch_size,
+            n_threads=effective_n_jobs(self.n_jobs),
+            cache=open_cache(self.cache),
+            n_features=getattr(self, "_n_features_out", None),
+            who=type(self).__name__,
+        )
         with tqdm(total=len(which), desc="images", disable=quiet or not self.verbose, leave=False) as bar:
-            for start, stop, keys, images in self._keyed(rows, which):
-                new = {}
-                for position, key in zip(range(start, stop), keys, strict=True):
-                    if key not in place:
-                        place[key] = len(found)
-                        found.append(None)
-                        new[key] = position
-                    owner[position] = place[key]
-                known = cache.get(list(new)) if cache is not None else [None] * len(new)
-                for key, vector in zip(list(new), known, strict=True):
-                    if vector is not None:
-                        found[place[key]] = vector
-                        del new[key]
-                bar.update(stop - start - len(new))
-                read = (
-                    (lambda positions: rows.read(which[positions]))
-                    if images is None
-                    else (lambda positions, first=start, held=images: [held[p - first] for p in positions])
-                )
-                for part, vectors in self._run(list(new.items()), which, read, prepare):
-                    for (key, _), vector in zip(part, vectors, strict=True):
-                        found[place[key]] = vector
-                    if cache is not None:
-                        cache.put([key for key, _ in part], list(vectors))
-                    bar.update(len(part))
-        if prepare.warning() is not None and not quiet:
-            warnings.warn(prepare.warning(), UserWarning, stacklevel=4)
-        if not found:
-            dtype = np.float64 if self.precision == "float64" else np.float32
-            return np.empty((0, self._n_features_out), dtype=dtype)
-        return np.stack(found)[owner]
-
-    def _settings(self):
-        """What vectors depend on besides images."""
-        digest = self._digest
-        if not isinstance(self._net.net, torch.nn.Module):
-            # A function, or what it uses, is the user's, and may have changed since it was fitted.
-            check_mode(self._net.net, type(self).__name__)
-            digest = digest if self.cache is None else backbone_digest(self._net, otherwise=digest)
-        return digest_of(_RECIPE, digest, repr((self._how, self.precision)).encode())
-
-    def _keyed(self, rows, which):
-        """Yield spans of rows: start, stop, keys, and the images where they had to be read for the keys."""
-        settings = self._settings()
-        keys = rows.keys(which)
-        if keys is not None:
-            yield 0, len(which), [digest_of(settings, repr(key).encode()) for key in keys], None
-            return
-        step = self.batch_size if rows.is_lazy else max(1, len(which))
-        for start in range(0, len(which), step):
-            stop = min(start + step, len(which))
-            images = rows.read(which[start:stop])
-            digests = [digest_of(settings, array_digest(np.asarray(image))) for image in images]
-            yield start, stop, digests, images
-
-    def _run(self, items, which, read, prepare):
-        """Yield batches of (key, position) and their vectors; threads prepare what comes next."""
-        runner = self._runner()
-        parts = [items[start : start + self.batch_size] for start in range(0, len(items), self.batch_size)]
-
-        def prepared(part):
-            positions = np.array([position for _, position in part])
-            numbers = which[positions]
-            return [prepare(np.asarray(i), int(n)) for i, n in zip(read(positions), numbers, strict=True)]
-
-        n_threads = effective_n_jobs(self.n_jobs)
-        if n_threads == 1 or len(parts) < 2:
-            for part in parts:
-                yield part, self._forward(runner, prepared(part))
-            return
-        with ThreadPoolExecutor(n_threads) as pool:
-            waiting = deque()
-            for number in range(len(parts) + n_threads):
-                if number < len(parts):
-                    waiting.append(pool.submit(prepared, parts[number]))
-                if number >= n_threads:
-                    yield parts[number - n_threads], self._forward(runner, waiting.popleft().result())
-
-    def _runner(self):
-        """The backbone where it runs; one graph for all embedders with the same one."""
-        device = resolve_device(self.device)
-        if not isinstance(self._net.net, torch.nn.Module):
-            return Runner(self._net, device, self.precision)
-        key = (self._digest, device, self.precision)
-        return _RUNNERS.get(key, lambda: Runner(self._net, device, self.precision))
-
-    def _forward(self, runner, tensors):
-        """Vectors of tensors, those of one shape at once."""
-        by_shape = {}
-        for position, tensor in enumerate(tensors):
-            by_shape.setdefault(tensor.shape, []).append(position)
-        vectors = [None] * len(tensors)
-        for positions in by_shape.values():
-            try:
-                out = runner(torch.stack([tensors[position] for position in positions]))
-            except RuntimeError as error:
-                shape = tuple(tensors[positions[0]].shape)
-                reason = str(error).strip().rpartition("\n")[2]  # of a graph, below its traceback
-                raise ValueError(
-                    f"The backbone cannot take images of shape {shape} (channels, then the axes). Change "
-                    f"image_size. ({reason})"
-                ) from error
-            if not np.isfinite(out).all():
-                raise ValueError(
-                    "The backbone gave NaN or infinities. Check its weights, or take precision='float64'."
-                )
-            for position, vector in zip(positions, out, strict=True):
-                vectors[position] = vector
-        if len({vector.shape for vector in vectors}) > 1 or (
-            hasattr(self, "_n_features_out") and len(vectors[0]) != self._n_features_out
-        ):
-            raise ValueError(
-                "The backbone gave vectors of different lengths for images of different sizes. Give "
-                "image_size, or a pooling."
-            )
-        return np.stack(vectors)
+            vectors = run(rows, which, bar.update)
+        if run.prepare.warning() is not None and not quiet:
+            warnings.warn(run.prepare.warning(), UserWarning, stacklevel=4)
+        return vectors

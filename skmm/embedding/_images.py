@@ -12,9 +12,9 @@ from skmm.containers import BagArray, LazyArray, is_lazy
 from skmm.containers._entries import from_torch, is_missing, object_array
 from skmm.containers._kinds import CHANNELS
 from skmm.containers._validation import shown
+from skmm.preprocessing._images import SHARES
 
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of red, green and blue
-_LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, ITU-R BT.601
 _TOLERANCE = 1e-3  # what resampling may leave outside [0, 1]
 _TWELVE_BITS = 4095
 
@@ -285,7 +285,7 @@ def _to_channels(values, n_channels, who):
     if values.shape[0] == n_channels:
         return values
     if values.shape[0] == 3 and n_channels == 1:
-        weights = torch.tensor(_LUMA, dtype=values.dtype)
+        weights = torch.tensor(SHARES, dtype=values.dtype)
         return torch.tensordot(weights, values, dims=1)[None]
     if values.shape[0] == 1:
         return values.expand(n_channels, *values.shape[1:])

@@ -24,10 +24,9 @@ from skmm._training import (
     resolve_batch_size,
     scan_inputs,
     split_validation,
-    train,
+    train_as_told,
     training_order,
 )
-from skmm._training._callbacks import BestWeights, FiniteLoss, Progress
 from skmm._training._random import stream
 from skmm.compose._concat_modalities import wants_pandas
 from skmm.containers import _validation as messages
@@ -451,23 +450,22 @@ class BaseFusionClassifier(
             )
 
         valid = None if held_out is None else batches(held_out, checked=False)
-        best = None if valid is None else BestWeights(self.n_iter_no_change, self.tol)
         try:
-            train(
+            best_epoch = train_as_told(
+                self,
                 self.net_,
                 batches(part, checked=learn_scale),
                 valid,
                 seed=self._seed,
-                epochs=1 if partial else self.max_epochs,
+                epochs=1 if partial else None,
                 groups=same,
-                callbacks=[FiniteLoss(), *filter(None, [best]), *[Progress()] * bool(self.verbose)],
             )
         except BaseException:
             if first:  # a first fit that failed leaves no model behind
                 del self.net_
             raise
         self.history_ = history_frame(self.net_)
-        self.best_epoch_ = None if best is None else best.best_epoch_
+        self.best_epoch_ = best_epoch
         self.validation_rows_ = None if held_out is None else np.sort(rows[held_out])
         self._n_features_out = self._run(
             X[rows[:1]], lambda output: output.logits if output.fused is None else output.fused

@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._parallel import delayed
-from skmm._training import check_groups, check_weights, class_factors, draw_seed, encode_labels
+from skmm._training import check_groups, check_weights, class_factors, draw_seed, encode_labels, seeded_clone
 from skmm.compose._concat_modalities import wants_pandas
 from skmm.compose._named import NamedEstimators
 from skmm.containers import KINDS, take_rows, validate_modalities
@@ -39,7 +39,6 @@ from skmm.fusion._stacking import (
     check_weight_is_taken,
     class_shares,
     fit_final,
-    seeded,
     take_params,
     weights_by_name,
 )
@@ -222,7 +221,7 @@ class LateFusionClassifier(NamedEstimators, ClassifierMixin, TransformerMixin, B
         self._seen_prior = class_shares(codes, weight, kept, n_classes)
         rng = np.random.RandomState(draw_seed(self.random_state))
         self._parts = {
-            name: ModalityClassifier(seeded(templates[name], rng), name, X.kinds[name])
+            name: ModalityClassifier(seeded_clone(templates[name], rng), name, X.kinds[name])
             for name in self.modalities_
         }
         shares = dict(zip(templates, weights_by_name(self.modality_weights, list(templates)), strict=True))
@@ -259,7 +258,7 @@ class LateFusionClassifier(NamedEstimators, ClassifierMixin, TransformerMixin, B
             params = None if routed is None else routed["final_estimator"].fit
             self._final_columns = np.unique(codes[kept])
             self.final_estimator_ = fit_final(
-                seeded(self.final_estimator, rng), evidence, codes, weight, params, kept
+                seeded_clone(self.final_estimator, rng), evidence, codes, weight, params, kept
             )
         return self
 

@@ -2,7 +2,7 @@
 
 from math import prod
 
-from skmm._training import copy_callbacks, make_net, resolve_device, seeded_init
+from skmm._training import copy_callbacks, net_of
 
 _PREDICT_BATCH = 512  # samples of a prediction at a time, at least
 _PREDICT_VALUES = 1 << 21  # pixels, or numbers in bags, at a time: a network makes of each some dozen
@@ -10,19 +10,14 @@ _PREDICT_VALUES = 1 << 21  # pixels, or numbers in bags, at a time: a network ma
 
 def build_net(estimator, shapes, seed):
     """The estimator's network in its skorch net, initialized from the seed alone."""
-    device = resolve_device(estimator.device)
     n_classes = len(estimator.classes_)
-    with seeded_init(seed):
-        module = estimator._make_module(shapes, n_classes)
-    return make_net(
-        module,
+    return net_of(
+        estimator,
+        lambda: estimator._make_module(shapes, n_classes),
+        seed,
         n_classes=n_classes,
         optimizer=estimator.optimizer,
-        lr=estimator.lr,
-        weight_decay=estimator.weight_decay,
         callbacks=copy_callbacks(estimator.callbacks),
-        device=device,
-        precision=estimator.precision,
         modality_dropout=estimator.modality_dropout,
     )
 

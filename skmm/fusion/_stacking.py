@@ -4,7 +4,6 @@ import numbers
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
 from skmm.compose._fitting import take_metadata
@@ -142,19 +141,6 @@ def assign_folds(codes, groups, cv, random_state, kept):
             "shuffle split."
         )
     return folds
-
-
-def seeded(estimator, random_state):
-    """A clone with seeds where the estimator has none, so that the global random state is left alone."""
-    if estimator is None:
-        return None
-    estimator = clone(estimator)
-    unset = sorted(
-        name
-        for name, value in estimator.get_params(deep=True).items()
-        if value is None and (name == "random_state" or name.endswith("__random_state"))
-    )
-    return estimator.set_params(**{name: random_state.randint(np.iinfo(np.int32).max) for name in unset})
 
 
 def check_weight_is_taken(estimators):

@@ -11,16 +11,13 @@ from skmm._training import (
     draw_seed,
     history_frame,
     make_inputs,
-    make_net,
+    net_of,
     resolve_batch_size,
-    resolve_device,
     scan_inputs,
-    seeded_init,
     split_validation,
-    train,
+    train_as_told,
     training_order,
 )
-from skmm._training._callbacks import BestWeights, FiniteLoss, Progress
 from skmm._training._random import stream
 from skmm.containers import KINDS, ModalityDict, placeholder, validate_modalities
 from skmm.containers import _validation as messages
@@ -35,13 +32,13 @@ from skmm.impute._pseudo_checks import (
     warn_without,
 )
 from skmm.impute._pseudo_networks import NETWORKS, PseudoModalityModule
-from skmm.impute._pseudo_predictions import Predictions
+from skmm.impute._pseudo_predictions import Predictor
 from skmm.impute._pseudo_tables import missing_like, template_of, with_rows
 
 PRESENCE = "presence"  # the modality that tells what was observed
 
 
-class PseudoModalityImputer(Predictions, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class PseudoModalityImputer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     r"""Predict the modalities that a sample lacks from those that it has.
 
     With :math:`x_m` the standardized modality m of a sample and :math:`r \in \{0, 1\}^M` what is present, a
@@ -287,15 +284,16 @@ class PseudoModalityImputer(Predictions, TransformerMixin, BaseEstimator, auto_w
             part, held_out = (several[positions] for positions in split)
             away = np.isin(own[rows], own[rows[held_out]])  # with all that the groups have
             training, self.validation_rows_ = rows[~away], rows[away]
-        self._inputs = make_inputs(self.schema_, X.modalities, standardize=True, clip=None)
-        scan_inputs(self._inputs, X, training, np.ones(len(training)))
+        inputs = make_inputs(self.schema_, X.modalities, standardize=True, clip=None)
+        scan_inputs(inputs, X, training, np.ones(len(training)))
         present = X.present[training].astype(int)
-        self._together = present.T @ present  # (n_modalities, n_modalities): samples that have both
+        together = present.T @ present
         if self.strategy != "mean":
-            warn_alone(X.modalities, self._together)
+            warn_alone(X.modalities, together)
+        self._predictor = Predictor(inputs, together, n_neighbors=self.n_neighbors)
         if self.strategy == "nearest":
-            self._donors = [self._standardized(X, name, training) for name in X]
-            self._donors_present = X.present[training]
+            donors = [self._predictor.standardized(X, name, training) for name in X]
+            self._predictor.donors = donors, X.present[training]
         if learns:
             try:
                 self._train(X, rows, part, held_out)
@@ -328,7 +326,7 @@ class PseudoModalityImputer(Predictions, TransformerMixin, BaseEstimator, auto_w
         if not known.all():
             warn_without(tables.modalities, known, "they stay as they are")
         rows = np.flatnonzero(known & ~present.all(axis=1))
-        predicted = self._predict(tables[rows])
+        predicted = self._predictor.predict(tables[rows])
         data, kinds, feature_names, masks = {}, {}, {}, {}
         for name in self.modalities_:
             source = tables if name in tables else X
@@ -379,7 +377,7 @@ class PseudoModalityImputer(Predictions, TransformerMixin, BaseEstimator, auto_w
         (['mri', 'pet'], True)
         """
         _, tables = self._validate_new(X)
-        return pd.DataFrame([self._error_of(tables, name) for name in self.imputed_modalities_])
+        return pd.DataFrame([self._predictor.error_of(tables, name) for name in self.imputed_modalities_])
 
     def get_feature_names_out(self, input_features=None):
         """Names of what comes out: ``rna__GAPDH`` for columns of tables, the modality's name for others.
@@ -409,11 +407,11 @@ class PseudoModalityImputer(Predictions, TransformerMixin, BaseEstimator, auto_w
 
     def _train(self, X, rows, part, held_out):
         """Make and train the network."""
-        device = resolve_device(self.device)
-        varies = {name: entry.varies for name, entry in self._inputs.items()}
-        with seeded_init(self._seed):
-            module = PseudoModalityModule(
-                varies,
+        predictor = self._predictor
+
+        def make_module():
+            return PseudoModalityModule(
+                {name: entry.varies for name, entry in predictor.inputs.items()},
                 self.strategy,
                 self.hidden,
                 self.latent,
@@ -421,32 +419,15 @@ class PseudoModalityImputer(Predictions, TransformerMixin, BaseEstimator, auto_w
                 dropout=self.dropout,
                 kl_weight=self.kl_weight,
             )
-        self.net_ = make_net(
-            module,
-            n_classes=None,
-            optimizer="adamw",
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            callbacks=[],
-            device=device,
-            precision=self.precision,
-        )
+
+        self.net_ = predictor.net = net_of(self, make_module, self._seed, n_classes=None, optimizer="adamw")
         self.net_.batch_size = resolve_batch_size(self.batch_size, len(part))
         part, same = training_order(X, rows, part, self.net_.batch_size)
-        valid = self._batches(X, rows=rows[held_out]) if len(held_out) else None
-        best = BestWeights(self.n_iter_no_change, self.tol) if len(held_out) else None
-        train(
-            self.net_,
-            self._batches(X, rows=rows[part], checked=True),
-            valid,
-            seed=self._seed,
-            epochs=self.max_epochs,
-            groups=same,
-            callbacks=[FiniteLoss(), *filter(None, [best]), *[Progress()] * bool(self.verbose)],
-        )
+        valid = predictor.batches(X, rows=rows[held_out]) if len(held_out) else None
+        data = predictor.batches(X, rows=rows[part], checked=True)
+        self.best_epoch_ = train_as_told(self, self.net_, data, valid, seed=self._seed, groups=same)
         self.history_ = history_frame(self.net_)
-        if best is not None:
-            self.best_epoch_ = best.best_epoch_
+        if valid is not None:
             self.reconstruction_error_ = self.reconstruction_error(X[self.validation_rows_])
 
     def _validate_new(self, X):
@@ -471,7 +452,7 @@ class PseudoModalityImputer(Predictions, TransformerMixin, BaseEstimator, auto_w
     def _filled(self, X, name, rows, standardized):
         """A table with predictions in some of its rows."""
         value = X[name] if name in X else missing_like(self._templates[name], X.index, len(X))
-        numbers = self._inputs[name].restore(standardized)
+        numbers = self._predictor.inputs[name].restore(standardized)
         table = with_rows(value, rows, numbers)
         written = table.iloc[rows] if isinstance(table, pd.DataFrame) else table[rows]
         wrong = ~np.isfinite(np.asarray(written, dtype=np.float64)).all(axis=1)

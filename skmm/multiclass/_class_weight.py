@@ -7,9 +7,9 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skmm._training import check_weights, class_factors, draw_seed, encode_labels
+from skmm._training import check_weights, class_factors, draw_seed, encode_labels, seeded_clone
 from skmm.compose._plan import fit_metadata
-from skmm.multiclass._common import WrapsOne, check_rows, has_something, seeded_clone
+from skmm.multiclass._common import WrapsOne, check_rows, has_something
 
 
 def has_method(name):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import clone
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -92,17 +91,6 @@ def check_probabilistic(estimator, where):
             f"{where} must have predict_proba, for its probabilities are needed. Got {estimator!r}, which "
             f"has none: use CalibratedClassifierCV({type(estimator).__name__}(...), ensemble=False)."
         )
-
-
-def seeded_clone(estimator, random_state):
-    """A clone with seeds where the estimator has none, so that the global random state is left alone."""
-    estimator = clone(estimator)
-    unset = sorted(
-        name
-        for name, value in estimator.get_params(deep=True).items()
-        if value is None and name.rpartition("__")[2] == "random_state"
-    )
-    return estimator.set_params(**{name: random_state.randint(np.iinfo(np.int32).max) for name in unset})
 
 
 def params_of_fit(estimator, metadata, where):

@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length
 
 from skmm._parallel import delayed
-from skmm._training import check_weights, draw_seed
+from skmm._training import check_weights, draw_seed, seeded_clone
 from skmm.compose._fitting import take_metadata
 from skmm.compose._named import NamedEstimators
 from skmm.containers import _validation as messages
@@ -26,7 +26,6 @@ from skmm.multiclass._common import (
     check_rows,
     has_something,
     params_of_fit,
-    seeded_clone,
     take_samples,
 )
 from skmm.multiclass._targets import (

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metadata_routing import process_routing
 
 from skmm._parallel import delayed
-from skmm._training import check_weights, draw_seed, encode_labels
+from skmm._training import check_weights, draw_seed, encode_labels, seeded_clone
 from skmm.compose._fitting import take_metadata
 from skmm.containers import _validation as messages
 from skmm.containers._presence import warn_without_modality
@@ -19,7 +19,6 @@ from skmm.multiclass._common import (
     check_rows,
     has_something,
     params_of_fit,
-    seeded_clone,
     take_samples,
 )
 

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from skmm.containers import BagArray, entry_shape
-from skmm.preprocessing._images import ImageStep, Pair, flat_slices, float_type, luma
+from skmm.preprocessing._images import ImageStep, flat_slices, float_type, luma
 
 _PIXELS = 1 << 20  # pixels of the images that are worked on at once
 _TOP = {"uint8": 255, "float32": 1}  # white
@@ -157,7 +157,7 @@ class GrayscaleNormalizer(ImageStep, auto_wrap_output_keys=None):
 
     def _check(self):
         """Raise for parameters that are not allowed."""
-        from skmm._training import Choice, Number, check_parameters
+        from skmm._training import Choice, Number, Pair, check_parameters
 
         count, share = Number(Integral, 1), Number(Real, 0, 100, closed="both")
         rules = {

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from skmm._optional import import_optional
-from skmm.preprocessing._images import ImageStep, Pair, flat_slices, float_type, luma, pixel_types
+from skmm.preprocessing._images import ImageStep, flat_slices, float_type, luma, pixel_types
 
 _LEVELS = {np.dtype(np.uint8): 256, np.dtype(np.uint16): 65536}  # types that keep their levels
 
@@ -209,7 +209,7 @@ class HistogramEqualizer(ImageStep, auto_wrap_output_keys=None):
 
     def _check(self):
         """Raise for parameters that are not allowed, or need what is not installed."""
-        from skmm._training import Choice, Number, check_parameters
+        from skmm._training import Choice, Number, Pair, check_parameters
 
         count = Number(Integral, 1)
         rules = {

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -221,22 +220,7 @@ def not_images(X, who, where=""):
     return TypeError(f"{who} takes {_FORMS}. Got {what}{where} instead.{advice}")
 
 
-# --- parameters and the estimators ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A rule for parameters: a tuple or list of two values, each of which a rule allows."""
-
-    rule: object
-    what: str
-
-    def allows(self, value):
-        """Whether a value is such a pair."""
-        return isinstance(value, (tuple, list)) and len(value) == 2 and all(map(self.rule.allows, value))
-
-    def __str__(self):
-        return f"{self.what}, each {self.rule}"
+# --- the estimators -------------------------------------------------------------------------------------
 
 
 class ImageStep(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):

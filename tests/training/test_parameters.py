@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-from skmm._training import Choice, Instance, Number, check_parameters
+from skmm._training import Choice, Instance, Number, Pair, Several, check_parameters
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ from skmm._training import Choice, Instance, Number, check_parameters
         (Choice((None, "a")), [None, "a", np.str_("a")], ["b", 0, [None]]),
         (Choice((True, False)), [True, np.False_], [1, 0, "True"]),
         (Choice((-1,)), [-1, np.int64(-1)], [1, -1.0, True]),
+        (Pair(Number(Integral, 1), "a tuple"), [(1, 2), [3, 3]], [(1,), (1, 0), (1, 2, 3), 1, "ab"]),
+        (Several(("a", "b")), [("a",), ["b", "a"]], [(), "a", ("a", "a"), ("c",), ([],)]),
         (Instance(dict, "a dict"), [{}], [[], None]),
     ],
 )
@@ -53,3 +55,5 @@ def test_ranges_are_shown_as_they_are():
     """Open and closed bounds are told apart."""
     assert str(Number(Real, 0, 1, "neither")) == "a float in the range (0, 1)"
     assert str(Number(Real, None, 1, "right")) == "a float in the range (-inf, 1]"
+    assert str(Pair(Choice((0,)), "a tuple of (low, high)")) == "a tuple of (low, high), each 0"
+    assert str(Several(("a", "b"))) == "a tuple of one or more of 'a', 'b'"

@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from sklearn.ensemble import BaggingClassifier
+from sklearn.tree import DecisionTreeClassifier
 
-from skmm._training import draw_seed, seeded_init
+from skmm._training import draw_seed, seeded_clone, seeded_init
 from skmm._training._random import stream, torch_stream
 
 
@@ -16,6 +18,18 @@ def test_seeds_of_random_states():
     assert draw_seed(0) == draw_seed(0) == draw_seed(state)
     assert draw_seed(state) != draw_seed(0)
     assert draw_seed(None) != draw_seed(None)
+
+
+def test_a_clone_gets_the_seeds_that_it_lacks():
+    """What has a seed keeps it, what has none gets one of its own, and the original stays as it was."""
+    bagging = BaggingClassifier(DecisionTreeClassifier(), random_state=7)
+
+    first, again = (seeded_clone(bagging, np.random.RandomState(0)) for _ in range(2))
+
+    assert first.random_state == 7
+    assert first.estimator.random_state == again.estimator.random_state is not None
+    assert bagging.estimator.random_state is None
+    assert seeded_clone(None, np.random.RandomState(0)) is None
 
 
 def test_streams_are_reproducible_and_apart():
