@@ -22,7 +22,7 @@ from skmm.compose import ConcatModalities, ModalityTransformer
 from skmm.embedding import ImageEmbedder, clear_memory_cache
 from skmm.embedding._backbones import Runner
 
-N_IMAGES, SIZE, PAIRS = 60, 224, 3
+N_IMAGES, SIZE, PAIRS = 60, 224, 5
 spent = {"seconds": 0.0, "images": 0}
 
 

@@ -1,13 +1,14 @@
 """Every estimator of the package, found by walking it, keeps skmm's contract and scikit-learn's."""
 
 import inspect
+import re
 
 import pytest
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.linear_model import RidgeClassifier
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skmm.fusion import LateFusionClassifier
 from skmm.testing import all_estimators, parametrize_with_multimodal_checks
@@ -48,10 +49,16 @@ NOT_MULTIMODAL = {
     "MultiTargetClassifier": "it predicts a table; tests/multiclass hold the same laws of it",
     "RandomForestImputer": "it fills one table; ModalityTransformer applies it to a modality",
 }
-# scikit-learn's checks want some accuracy: fewer epochs than by default, and more where each is one step.
+# Some of scikit-learn's checks want accuracy: more epochs than are quick. Others want weights to be the same
+# as repetitions, which holds where all samples are one batch, to the rounding of float64.
 LEARNING = {"hidden": 64, "n_layers": 1, "n_latents": 2, "depth": 1, "max_epochs": 20}
-FULL_BATCH = {"precision": "float64", "batch_size": -1}
-WEIGHTS = "weights equal repetition to the rounding of float32 only, and not at all in several batches"
+FULL_BATCH = {**LEARNING, "max_epochs": 60, "precision": "float64", "batch_size": -1}
+SETTINGS = {
+    "check_classifiers_train": LEARNING,
+    "check_class_weight_classifiers": LEARNING,
+    "check_sample_weight_equivalence_on_dense_data": FULL_BATCH,
+    "check_sample_weight_equivalence_on_sparse_data": FULL_BATCH,
+}
 
 
 def instances(quick):
@@ -68,29 +75,20 @@ def takes_a_table(estimator):
     return get_tags(estimator).input_tags.two_d_array
 
 
-def full_batch(estimator):
-    """Whether an estimator trains in float64 on all samples at once, or does not train in batches at all."""
-    params = estimator.get_params(deep=False)
-    return all(params.get(name, value) == value for name, value in FULL_BATCH.items())
-
-
-def expected_failures(estimator):
-    """What fails by design: weights and repetitions are the same to 1e-7 where batches are the same."""
-    if full_batch(estimator):
-        return {}
-    return {
-        "check_sample_weight_equivalence_on_dense_data": WEIGHTS,
-        "check_sample_weight_equivalence_on_sparse_data": WEIGHTS,
-    }
+def cases_of_scikit_learn():
+    """Each of scikit-learn's checks for each instance that takes a table, with the settings for it."""
+    cases = []
+    for settings in (QUICK, LEARNING, FULL_BATCH):
+        for estimator in filter(takes_a_table, instances(settings)):
+            for _, check in estimator_checks_generator(estimator):
+                name, options = check.func.__name__, [f"{k}={v}" for k, v in check.keywords.items()]
+                if SETTINGS.get(name, QUICK) is settings:
+                    words = [re.sub(r"\s", "", str(estimator)), name, *options]
+                    cases.append(pytest.param(estimator, check, id="-".join(words)))
+    return cases
 
 
 MULTIMODAL = [estimator for estimator in instances(QUICK) if type(estimator).__name__ not in NOT_MULTIMODAL]
-DEFAULT = [estimator for estimator in instances(LEARNING) if takes_a_table(estimator)]
-EXACT = [
-    e
-    for e in instances({**LEARNING, "max_epochs": 60, **FULL_BATCH})
-    if takes_a_table(e) and "precision" in e.get_params()
-]
 
 
 @parametrize_with_multimodal_checks(MULTIMODAL)
@@ -100,16 +98,9 @@ def test_contract_of_skmm(estimator, check):
 
 
 @pytest.mark.uses_global_state(reason="some of scikit-learn's checks draw from NumPy's generator")
-@parametrize_with_checks(DEFAULT, expected_failed_checks=expected_failures)
+@pytest.mark.parametrize(("estimator", "check"), cases_of_scikit_learn())
 def test_contract_of_scikit_learn(estimator, check):
-    """Every estimator of tables passes scikit-learn's checks; weights of default nets hold to rounding."""
-    check(estimator)
-
-
-@pytest.mark.uses_global_state(reason="some of scikit-learn's checks draw from NumPy's generator")
-@parametrize_with_checks(EXACT)
-def test_contract_of_scikit_learn_in_full_batches(estimator, check):
-    """In float64 and full batches nets pass all of scikit-learn's checks; none is expected to fail."""
+    """Every estimator of tables passes all of scikit-learn's checks; none is expected to fail."""
     check(estimator)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 CHANNELS = (1, 3, 4)  # of images, as their last axis
+LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in grey, ITU-R BT.601
 
 
 def is_missing(value):

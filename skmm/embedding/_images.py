@@ -9,10 +9,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from skmm.containers import BagArray, LazyArray, is_lazy
-from skmm.containers._entries import from_torch, is_missing, object_array
-from skmm.containers._kinds import CHANNELS
+from skmm.containers._entries import CHANNELS, LUMA, from_torch, is_missing, object_array
 from skmm.containers._validation import shown
-from skmm.preprocessing._images import SHARES
 
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of red, green and blue
 _TOLERANCE = 1e-3  # what resampling may leave outside [0, 1]
@@ -285,7 +283,7 @@ def _to_channels(values, n_channels, who):
     if values.shape[0] == n_channels:
         return values
     if values.shape[0] == 3 and n_channels == 1:
-        weights = torch.tensor(SHARES, dtype=values.dtype)
+        weights = torch.tensor(LUMA, dtype=values.dtype)
         return torch.tensordot(weights, values, dims=1)[None]
     if values.shape[0] == 1:
         return values.expand(n_channels, *values.shape[1:])

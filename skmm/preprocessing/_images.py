@@ -9,12 +9,10 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skmm.containers import BagArray, LazyArray, is_lazy, map_rows
-from skmm.containers._entries import from_torch, is_missing, object_array
-from skmm.containers._kinds import CHANNELS
+from skmm.containers._entries import CHANNELS, LUMA, from_torch, is_missing, object_array
 from skmm.containers._validation import shown
 
-# Luma of ITU-R BT.601: shares of red, green and blue, and the same in units of 2 ** -15, as OpenCV has them.
-SHARES = (0.299, 0.587, 0.114)
+# The shares of red, green and blue in grey, in units of 2 ** -15, as OpenCV has them.
 UNITS, UNIT_BITS = (9798, 19235, 3735), 15
 
 _FORMS = (
@@ -39,7 +37,7 @@ def luma(colours):
         total += np.uint32(1 << (UNIT_BITS - 1))
         total >>= np.uint32(UNIT_BITS)
         return total.astype(colours.dtype)
-    share = [float_type(colours.dtype).type(part) for part in SHARES]
+    share = [float_type(colours.dtype).type(part) for part in LUMA]
     return red * share[0] + green * share[1] + blue * share[2]
 
 

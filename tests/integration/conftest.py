@@ -33,7 +33,7 @@ def make_pipeline():
             },
             remainder="passthrough",
         )
-        settings = {"hidden": 32, "dropout": 0.2, "max_epochs": 25, "lr": 0.02, "random_state": 0, **params}
+        settings = {"hidden": 32, "dropout": 0.2, "max_epochs": 10, "lr": 0.05, "random_state": 0, **params}
         return Pipeline([("prepare", prepare), ("fuse", MMDynamicsClassifier(**settings))], memory=memory)
 
     return make
