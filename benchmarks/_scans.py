@@ -58,6 +58,7 @@ class RandomFilters(nn.Module):
 
     def __init__(self, seed=0):
         super().__init__()
+        self.seed = seed
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.filters = nn.Sequential(
@@ -68,6 +69,10 @@ class RandomFilters(nn.Module):
                 nn.AdaptiveAvgPool2d((4, 4)),
                 nn.Flatten(),
             )
+
+    def __reduce__(self):
+        """What it is made of: the pickle of a tensor holds its address, so joblib would never find it again."""
+        return type(self), (self.seed,)
 
     def forward(self, slices):
         """Vectors of slices, (batch, 512)."""
