@@ -184,31 +184,32 @@ class MultiTargetClassifier(NamedEstimators, BaseEstimator):
         templates = estimators_by_target(self.estimator, list(y.columns), super().get_params(deep=False))
         self._seen = modalities_by_target(self.modalities, X, list(y.columns))
         weight = check_weights(sample_weight, len(y))
+        given = None if sample_weight is None else weight
         parts, known = self._parts(X, list(y.columns))
         self._warn_of_nothing(known, "fit leaves them out")
         rng = np.random.RandomState(draw_seed(self.random_state))
-        done, tasks, priors, alone, empty = {}, {}, {}, [], []
+        constant, tasks, priors = {}, {}, {}
         for target, template in templates.items():
             seeded = seeded_clone(template, rng)  # so that a seed belongs to a target
             rows = np.flatnonzero(y[target].notna().to_numpy() & known[target] & (weight > 0))
             labels, names, codes = encode_target(self, target, y[target].iloc[rows])
-            if len(names) < 2:
-                (alone if len(names) else empty).append(target)
+            priors[target] = dict(zip(names.tolist(), np.bincount(codes, weight[rows]), strict=True))
             if len(names) == 1:
-                done[target] = DummyClassifier(strategy="prior").fit(np.zeros((len(rows), 1)), names[codes])
-            elif len(names):
-                given = None if sample_weight is None else weight
+                dummy = DummyClassifier(strategy="prior")
+                constant[target] = dummy.fit(np.zeros((len(rows), 1)), names[codes])
+            elif len(names) > 1:
                 params = self._params_of_fit(target, template, given, groups)
                 params = {key: take_metadata(value, rows, len(y)) for key, value in params.items()}
                 part = parts[target] if len(rows) == len(y) else take_samples(parts[target], rows)
                 tasks[target] = delayed(fit_target)(target, seeded, part, labels, params)
-            priors[target] = dict(zip(names.tolist(), np.bincount(codes, weight[rows]), strict=True))
+        empty = [target for target in templates if target not in constant and target not in tasks]
         if len(empty) == len(templates):
             raise ValueError(
                 f"{type(self).__name__} needs labels. Got none in y for samples with a modality and a weight."
             )
-        warn_of_targets(alone, empty)
-        done.update(zip(tasks, Parallel(n_jobs=self.n_jobs)(tasks.values()), strict=True))
+        warn_of_targets(list(constant), empty)
+        fitted = Parallel(n_jobs=self.n_jobs)(tasks.values())
+        done = {**constant, **dict(zip(tasks, fitted, strict=True))}
         self.targets_ = [target for target in templates if target in done]
         self.classes_ = {target: np.asarray(done[target].classes_) for target in self.targets_}
         self.class_prior_ = {
