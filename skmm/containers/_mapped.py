@@ -25,11 +25,16 @@ class MappedSource(RowSource):
     def read(self, rows):
         """Read rows and change them."""
         values = self.array[rows]
-        if values.dtype == object:
-            filler = None if self.dtype == object else np.zeros(self.entry_shape, self.entry_dtype)
-            values = _each(values, self.function, filler)
-        else:
-            values = np.asarray(self.function(values))
+        try:
+            if values.dtype == object:
+                filler = None if self.dtype == object else np.zeros(self.entry_shape, self.entry_dtype)
+                values = _each(values, self.function, filler)
+            else:
+                values = np.asarray(self.function(values))
+        except Exception as error:
+            where = "" if self.location is None else f" of {self.location}"
+            error.add_note(f"Raised by a step on the rows {messages.shown(rows)}{where}, as they were read.")
+            raise
         if values.shape != (len(rows), *self.shape[1:]):
             raise messages.wrong_read(self.location, (len(rows), *self.shape[1:]), values.shape)
         return values

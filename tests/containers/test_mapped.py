@@ -161,6 +161,22 @@ def test_a_step_that_loses_rows_is_refused(path):
         lazy[:2]
 
 
+def test_a_step_that_fails_says_on_which_rows(path):
+    """An error of the function notes the rows and the file that were read."""
+
+    def refuse_two(rows):
+        if len(rows) == 2:
+            raise ValueError("too dark")
+        return rows
+
+    lazy = map_rows(LazyArray(np.load(path, mmap_mode="r")), refuse_two, token="refuse")
+
+    with pytest.raises(ValueError, match="too dark") as caught:
+        lazy[1:3]
+    assert "rows 1, 2 of" in caught.value.__notes__[0]
+    assert "images.npy" in caught.value.__notes__[0]
+
+
 def test_handles_of_ragged_images_from_two_parents():
     """Lazy images of different sizes of several containers come back from handles as one lazy array."""
     first, second = (ModalityDict({"xray": LazyArray(Pictures())}) for _ in range(2))
