@@ -71,7 +71,7 @@ class RandomFilters(nn.Module):
             )
 
     def __reduce__(self):
-        """What it is made of: the pickle of a tensor holds its address, so joblib would never find it again."""
+        """What it is made of: pickled tensors hold their address, and joblib would never find them again."""
         return type(self), (self.seed,)
 
     def forward(self, slices):
