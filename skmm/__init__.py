@@ -5,7 +5,7 @@ The house, in the order in which data flows through it:
 - `skmm.containers`: `ModalityDict`, `BagArray`, lazy arrays; what a modality is and what is missing;
 - `skmm.datasets`: data to try things on, made, bundled or fetched, and simulated missingness;
 - `skmm.compose`: transformers for each modality, splitting one table, joining several;
-- `skmm.preprocessing`: images and scans before they are embedded;
+- `skmm.preprocessing`: images and scans before they are embedded, words of texts;
 - `skmm.impute`: holes in tables, and modalities that are absent;
 - `skmm.embedding`: pretrained backbones, the cache of what they gave, pooling of bags;
 - `skmm.sampling`: samplers against imbalanced classes, on all modalities at once;

@@ -38,6 +38,7 @@ VARIANTS = {
 # What skmm's checks do not concern, with the reason.
 IMAGES = "it takes the images of one modality, and tests/preprocessing hold the same laws of them"
 BAGS = "it takes the bags of one modality, and tests/embedding hold the same laws of them"
+TEXTS = "it takes the texts of one modality, and tests/preprocessing and tests/embedding hold the same laws"
 NOT_MULTIMODAL = {
     "AttentionPooling": BAGS,
     "AveragePooling": BAGS,
@@ -48,6 +49,7 @@ NOT_MULTIMODAL = {
     "ModalitySplitter": "what it takes is one table; modalities are what comes out",
     "MultiTargetClassifier": "it predicts a table; tests/multiclass hold the same laws of it",
     "RandomForestImputer": "it fills one table; ModalityTransformer applies it to a modality",
+    "TextTokenizer": TEXTS,
 }
 # Some of scikit-learn's checks want accuracy: more epochs than are quick. Others want weights to be the same
 # as repetitions, which holds where all samples are one batch, to the rounding of float64.

@@ -22,6 +22,7 @@ ROWS = (
     ("containers",),
     ("nn",),
     ("_training",),
+    ("_text",),
     ("datasets", "compose", "preprocessing", "impute", "embedding", "sampling", "metrics"),
     ("fusion", "multiclass"),
     ("model_selection",),
