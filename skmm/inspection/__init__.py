@@ -4,10 +4,14 @@ from skmm.inspection._ablation_display import AblationDisplay
 from skmm.inspection._attention_display import AttentionDisplay
 from skmm.inspection._confidence_display import ModalityConfidenceDisplay
 from skmm.inspection._informativeness_display import FeatureInformativenessDisplay
+from skmm.inspection._region_curve import region_curve
+from skmm.inspection._regions import find_regions
 
 __all__ = [
     "AblationDisplay",
     "AttentionDisplay",
     "FeatureInformativenessDisplay",
     "ModalityConfidenceDisplay",
+    "find_regions",
+    "region_curve",
 ]
