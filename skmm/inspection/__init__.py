@@ -5,6 +5,8 @@ from skmm.inspection._attention_display import AttentionDisplay
 from skmm.inspection._confidence_display import ModalityConfidenceDisplay
 from skmm.inspection._informativeness_display import FeatureInformativenessDisplay
 from skmm.inspection._region_curve import region_curve
+from skmm.inspection._region_curve_display import RegionCurveDisplay
+from skmm.inspection._region_display import RegionDisplay
 from skmm.inspection._regions import find_regions
 
 __all__ = [
@@ -12,6 +14,8 @@ __all__ = [
     "AttentionDisplay",
     "FeatureInformativenessDisplay",
     "ModalityConfidenceDisplay",
+    "RegionCurveDisplay",
+    "RegionDisplay",
     "find_regions",
     "region_curve",
 ]

@@ -217,7 +217,7 @@ def region_curve(
     1        0.5       1.0            0.0        1.0            1.0
     """
     values = _check(thresholds, criterion, extent, min_iou)
-    options = region_options("region_curve", options)
+    options = region_options("region_curve", options, without=("threshold",))
     if isinstance(truth, (Mapping, pd.DataFrame, str)) or not hasattr(truth, "__len__"):
         raise ValueError(f"truth must be a list, one entry an image. Got {type(truth).__name__} instead.")
     maps = maps_of(attributions)

@@ -50,14 +50,35 @@ class Map(NamedTuple):
     amount: np.ndarray  # (height, width)
     strength: np.ndarray  # (height, width); -inf where a pixel does not count
     counted: np.ndarray  # (height, width), bool
+    relative: np.ndarray  # (height, width); as the strength, with its sign, 0 where nothing speaks
 
 
-def region_options(who, options):
-    """Arguments of `find_regions` by name, the defaults filled in; raises for those that it does not take."""
+def region_options(who, options, without=()):
+    """Arguments of `find_regions` by name, the defaults filled in.
+
+    Parameters
+    ----------
+    who : str
+        What passes them on.
+    options : dict
+        What the caller has given.
+    without : tuple of str
+        What is not passed on, beside the map and whether to return labels.
+
+    Returns
+    -------
+    dict
+        All that is passed on.
+
+    Raises
+    ------
+    ValueError
+        If something else is given, or a value is not allowed.
+    """
     defaults = {
         name: parameter.default
         for name, parameter in inspect.signature(find_regions).parameters.items()
-        if name not in {"attribution", "threshold", "return_labels"}
+        if name not in {"attribution", "return_labels", *without}
     }
     unknown = sorted(set(options) - set(defaults))
     if unknown:
@@ -184,7 +205,8 @@ def prepare_maps(attribution, mask, *, sign, scale, outliers, channel_weights, s
         values, counted = _values(one, own_mask, number)
         smooth = _smoothed(values, counted, smoothing, outliers)
         weights = _channel_weights(channel_weights, values.shape[2])
-        joined = _signed(smooth @ weights, sign)
+        mean = smooth @ weights
+        joined = _signed(mean, sign)
         raw = _signed(values[counted] @ weights, sign)
         if not counted.any() or raw.min() == raw.max():
             low, high = 0.0, 0.0  # what is the same everywhere stands out nowhere
@@ -192,15 +214,18 @@ def prepare_maps(attribution, mask, *, sign, scale, outliers, channel_weights, s
             low, high = _bounds(_signed(smooth[counted], sign).ravel(), outliers)
         else:
             low, high = 0.0, _high(joined[counted], outliers)
-        prepared.append((values.sum(axis=2), joined, counted, low))
+        prepared.append((values.sum(axis=2), mean, joined, counted, low))
         highs.append(high)
     shared = max(highs, default=0.0)
     result = []
-    for (amount, joined, counted, low), high in zip(prepared, highs, strict=True):
+    for (amount, mean, joined, counted, low), high in zip(prepared, highs, strict=True):
         is_flat = high <= low
         top = shared if scale == "shared" else high if isinstance(scale, str) else scale
         strength = (joined - low) / (1.0 if is_flat else top - low)
-        result.append(Map(amount, np.where(counted & (not is_flat), strength, -np.inf), counted))
+        strength = np.where(counted & (not is_flat), strength, -np.inf)
+        if scale == "minmax" or top <= 0:
+            top = _high(np.abs(mean).ravel(), outliers)
+        result.append(Map(amount, strength, counted, mean / top if top > 0 else mean))
     return result
 
 
