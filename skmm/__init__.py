@@ -7,7 +7,7 @@ The house, in the order in which data flows through it:
 - `skmm.compose`: transformers for each modality, splitting one table, joining several;
 - `skmm.preprocessing`: images and scans before they are embedded, words of texts;
 - `skmm.impute`: holes in tables, and modalities that are absent;
-- `skmm.embedding`: pretrained backbones, the cache of what they gave, pooling of bags;
+- `skmm.embedding`: pretrained backbones, the cache of what they gave, word vectors, pooling of bags;
 - `skmm.sampling`: samplers against imbalanced classes, on all modalities at once;
 - `skmm.nn`: torch blocks, which know nothing of scikit-learn;
 - `skmm.fusion`: the classifiers, one published model a file;

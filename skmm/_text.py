@@ -218,7 +218,7 @@ def most_frequent(documents, *, max_features=None, min_count=1):
 
     Parameters
     ----------
-    documents : iterable of list of Word
+    documents : iterable of list of str
         Words of each text.
     max_features : int, default=None
         How many words at most.
@@ -229,7 +229,7 @@ def most_frequent(documents, *, max_features=None, min_count=1):
     -------
     list of str
     """
-    counts = Counter(word.text for words in documents for word in words)
+    counts = Counter(word for words in documents for word in words)
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     return [word for word in ranked[:max_features] if counts[word] >= min_count]
 

@@ -49,6 +49,7 @@ NOT_MULTIMODAL = {
     "ModalitySplitter": "what it takes is one table; modalities are what comes out",
     "MultiTargetClassifier": "it predicts a table; tests/multiclass hold the same laws of it",
     "RandomForestImputer": "it fills one table; ModalityTransformer applies it to a modality",
+    "TextEmbedder": TEXTS,
     "TextTokenizer": TEXTS,
 }
 # Some of scikit-learn's checks want accuracy: more epochs than are quick. Others want weights to be the same

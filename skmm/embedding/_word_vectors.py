@@ -6,11 +6,14 @@ import io
 import math
 import zlib
 from array import array
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from skmm.containers._validation import shown
 
 _BUFFER = 1 << 16
 _LONGEST_LINE = 1 << 22
@@ -80,6 +83,33 @@ def write_word_vectors(path, vocabulary, vectors):
             file.write(f"{word} {form % tuple(vectors[row].tolist())}\n")
 
 
+def as_word_vectors(given, who):
+    """Vectors that a user has in memory, as WordVectors.
+
+    Raises
+    ------
+    ValueError
+        If words are no str, or vectors are not finite numbers of one length.
+    """
+    if isinstance(given, Mapping):
+        words, table = list(given), list(given.values())
+    else:  # gensim's KeyedVectors
+        words, table = list(given.key_to_index), given.vectors[list(given.key_to_index.values())]
+    try:
+        table = np.array(table, dtype=np.float32)
+    except (TypeError, ValueError):
+        table = np.empty(0)
+    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
+        raise ValueError(
+            f"The 'vectors' parameter of {who}, given as a mapping, must give words vectors of one length, "
+            f"of finite numbers. Got {len(words)} words instead, whose vectors are not."
+        )
+    wrong = [word for word in words if not isinstance(word, str)]
+    if wrong:
+        raise ValueError(f"The 'vectors' parameter of {who} must have words as keys. Got {shown(wrong)}.")
+    return WordVectors({word: row for row, word in enumerate(words)}, table)
+
+
 class _Reader:
     """One pass over a file; it knows where it is."""
 
@@ -113,6 +143,7 @@ class _Reader:
             values = self._text(None if n_words is not None else first, n_words, width)
             vectors, place = np.frombuffer(values, dtype=np.float32), "line"
         vectors = vectors.reshape(-1, width)
+        vectors.flags.writeable = False  # estimators share them
         for start in range(0, len(vectors), 1 << 14):
             bad = np.flatnonzero(~np.isfinite(vectors[start : start + (1 << 14)]).all(axis=1))
             if len(bad):

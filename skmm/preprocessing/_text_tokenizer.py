@@ -248,7 +248,9 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         who = type(self).__name__
         documents = [cleaning.words(text) for text in as_texts(X, who) if text is not None]
         if self.vocabulary is None:
-            words = most_frequent(documents, max_features=self.max_features)
+            words = most_frequent(
+                [[word.text for word in words] for words in documents], max_features=self.max_features
+            )
             vocabulary = {word: number for number, word in enumerate(words, 1)}
         else:
             vocabulary = as_vocabulary(self.vocabulary, who)
