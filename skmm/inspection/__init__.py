@@ -1,4 +1,4 @@
-"""Displays of what a fitted fusion model looks at: features, modalities, attention, and its own parts."""
+"""What a fitted model looks at: features, modalities, attention, regions of images, and its own parts."""
 
 from skmm.inspection._ablation_display import AblationDisplay
 from skmm.inspection._attention_display import AttentionDisplay

@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 LINKAGES = ("single", "average", "complete")
 MOST = 5000  # pixels of which all distances are held in memory, 100 MB
+_AT_ONCE = 2**18  # pairs of pixels that are looked at together
 
 
 def _touching(strong, distance):
@@ -26,8 +27,7 @@ def single_linkage(strong, distance):
     """Clusters such that each pixel is no farther than ``distance`` from another one of its cluster.
 
     Exact, in memory that grows with the image only: pixels that touch one another are joined first, and then
-    clusters whose borders are near. Offsets are tried one after the other, the shortest first, each for all
-    pixels at once.
+    clusters whose borders are near. Offsets are tried the shortest first, each for all pixels at once.
 
     Parameters
     ----------
@@ -56,13 +56,17 @@ def single_linkage(strong, distance):
     steps = steps.reshape(-1, 2)
     lengths = np.hypot(*steps.T)
     near = (lengths <= distance) & ((steps[:, 0] > 0) | (steps[:, 1] > 0))
-    for step_down, step_aside in steps[near][np.argsort(lengths[near], kind="stable")]:
-        other = field[rows + step_down, columns + aside + step_aside]
+    steps = steps[near][np.argsort(lengths[near], kind="stable")]
+    n_steps = max(1, _AT_ONCE // len(own))
+    for start in range(0, len(steps), n_steps):
+        step_down, step_aside = steps[start : start + n_steps].T[..., None]
+        other = field[rows + step_down, columns + aside + step_aside]  # (n_steps, n_border)
         apart = (other >= 0) & (root[other] != root[own])
         if not apart.any():
             continue
-        edges = (np.ones(apart.sum(), dtype=bool), (root[own[apart]], root[other[apart]]))
-        n_roots, joined = connected_components(coo_array(edges, shape=(root.max() + 1,) * 2), directed=False)
+        pairs = root[np.broadcast_to(own, other.shape)[apart]], root[other[apart]]
+        graph = coo_array((np.ones(len(pairs[0]), dtype=bool), pairs), shape=(root.max() + 1,) * 2)
+        n_roots, joined = connected_components(graph, directed=False)
         root = joined[root]
         if n_roots == 1:
             break
