@@ -203,7 +203,7 @@ def _stop_words(stop_words, who):
     if isinstance(stop_words, (list, tuple, set, frozenset)) and all(
         isinstance(word, str) for word in stop_words
     ):
-        return frozenset(stop_words)
+        return frozenset(unicodedata.normalize("NFC", word) for word in stop_words)
     raise ValueError(
         f"The 'stop_words' parameter of {who} must be None, 'english' or a list of str. "
         f"Got {stop_words!r} instead."

@@ -19,6 +19,7 @@ from skmm._text import (
     vocabulary_from_json,
     vocabulary_to_json,
 )
+from skmm.preprocessing import TextTokenizer
 
 # Letters, digits and marks of several scripts, letters whose lower case has another length, emoji, white
 # space of several kinds, and whatever else there is.
@@ -125,6 +126,16 @@ def test_where_stop_words_are_looked_up():
     before = Cleaning(**options, stop_words_first=True).words("the, 1the THE lung")
     assert after == [Word("lung", 14, 18)]
     assert before == [Word("the", 0, 3), Word("lung", 14, 18)]
+
+
+def test_stop_words_are_found_however_they_are_written():
+    """Stop words are composed as words are; the English ones are scikit-learn's."""
+
+    def cleaning(stop_words):
+        return Cleaning.of(TextTokenizer(stop_words=stop_words))
+
+    assert cleaning(["e\u0301"]).words("\u00c9 a") == [Word("a", 2, 3)]
+    assert cleaning("english").words("The heart is not here") == [Word("heart", 4, 9)]
 
 
 @pytest.mark.parametrize(

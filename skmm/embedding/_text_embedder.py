@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping
+from itertools import islice
 from numbers import Integral
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from skmm.containers._validation import quoted, shown
 from skmm.embedding._backbones import Kept
 from skmm.embedding._learned_words import learn_vectors
 from skmm.embedding._text_functions import LocalTransformer, vectors_of
-from skmm.embedding._word_pooling import inverse_frequencies, known_words, pool_words
+from skmm.embedding._word_pooling import composed, inverse_frequencies, known_words, pool_words
 from skmm.embedding._word_vectors import as_word_vectors, read_word_vectors, write_word_vectors
 
 _READ = Kept(1)  # the file read last, which the folds of a search share
@@ -388,8 +389,8 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             return self._learn(words)
         if not isinstance(given, (str, os.PathLike)):
             vocabulary, vectors = as_word_vectors(given, who)
-            kept = dict(list(vocabulary.items())[: self.max_features])
-            return kept, vectors[: len(kept)]
+            n_words = min(len(vectors), self.max_features or len(vectors))
+            return composed(dict(islice(vocabulary.items(), n_words))), vectors[:n_words]
         path = Path(given).expanduser()
         options = {
             "max_features": self.max_features,
@@ -398,7 +399,7 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         }
         key = (os.path.realpath(path), file_stamp(path), *options.values())
         vocabulary, vectors = _READ.get(key, lambda: read_word_vectors(path, **options))
-        return dict(vocabulary), vectors
+        return composed(vocabulary), vectors
 
     def _learn(self, words):
         """The vocabulary of texts, and vectors that are learned from them."""

@@ -1,7 +1,17 @@
 """From the words of a text to its vector: which are known, what each weighs, and their weighted mean."""
 
+import unicodedata
+
 import numpy as np
 import scipy.sparse as sp
+
+
+def composed(vocabulary):
+    """A vocabulary with its words composed, as those of texts are; of words that become one, the first."""
+    words = {}
+    for word, row in vocabulary.items():
+        words.setdefault(unicodedata.normalize("NFC", word), row)
+    return words
 
 
 def known_words(documents, vocabulary):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmm.containers._validation import shown
+from skmm.containers._validation import quoted, shown
 
 _BUFFER = 1 << 16
 _LONGEST_LINE = 1 << 22
@@ -75,7 +75,18 @@ def read_word_vectors(path, *, max_features=None, encoding="utf-8", decode_error
 
 
 def write_word_vectors(path, vocabulary, vectors):
-    """Write word vectors in word2vec's text format, from which `read_word_vectors` gets the same numbers."""
+    """Write word vectors in word2vec's text format, from which `read_word_vectors` gets the same numbers.
+
+    Raises
+    ------
+    ValueError
+        If a word is empty, or has white space at an end or a line's end in it: names it.
+    """
+    wrong = [word for word in vocabulary if not word or word.strip(" \t\r\n\v\f") != word or "\n" in word]
+    if wrong:
+        raise ValueError(
+            f"Words with line ends or white space around them cannot be written: {quoted(wrong)}."
+        )
     form = " ".join(["%.9g"] * vectors.shape[1])
     with Path(path).expanduser().open("w", encoding="utf-8", newline="\n") as file:
         file.write(f"{len(vocabulary)} {vectors.shape[1]}\n")
@@ -127,7 +138,7 @@ class _Reader:
 
     def read(self, binary, n_bytes):
         """The words and vectors."""
-        first = self.file.readline(_LONGEST_LINE)
+        first = self.file.readline(_LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
         self._refuse(first)
         n_words, width = _header(first)
         if n_words == 0 or width == 0:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from numbers import Integral
 from typing import NamedTuple
@@ -77,7 +78,7 @@ def as_vocabulary(given, who):
         words = list(given)
         vocabulary = {word: number for number, word in enumerate(words, 1)}
         if len(vocabulary) < len(words):
-            twice = sorted({str(word) for word in words if words.count(word) > 1})
+            twice = sorted(str(word) for word, count in Counter(words).items() if count > 1)
             raise ValueError(
                 f"The 'vocabulary' parameter of {who} must name each word once. Got {quoted(twice)} more "
                 "than once."
@@ -112,7 +113,8 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Size of the vocabulary: the most frequent words are kept. None keeps all. (The ``num_words`` of Keras
         counts the padding too: 15000 there is 14999 here.)
     unknown : {"drop", "token"}, default="drop"
-        Whether unknown words are left out, or all have one id, that after the last of the vocabulary.
+        Whether unknown words are left out, or all have one id, that after the last of the vocabulary. A model
+        learns what this id means where training texts have unknown words, as they have with max_features.
     vocabulary : dict, list of str, path or None, default=None
         A vocabulary to use in place of one that is learned: ids from 1 by word, words in the order of their
         ids, or a JSON file of either, as `to_json` writes it.

@@ -159,6 +159,14 @@ def test_vectors_in_memory():
     assert list(TextEmbedder(VECTORS, max_features=1).fit(["heart"]).vocabulary_) == ["heart"]
 
 
+def test_accents_are_found_however_they_are_written():
+    """Words of vectors and of texts are composed; of two that become one, the first counts."""
+    embedder = TextEmbedder({"e\u0301": [1.0], "\u00e9": [2.0], "a": [3.0]}).fit(["\u00c9"])
+
+    assert embedder.vocabulary_ == {"\u00e9": 0, "a": 2}
+    assert embedder.transform(["E\u0301", "\u00e9", "a"]).ravel().tolist() == [1, 1, 3]
+
+
 @pytest.mark.parametrize(
     ("vectors", "text"),
     [

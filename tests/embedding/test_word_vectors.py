@@ -36,6 +36,8 @@ FORMS = {
     "tabs": b"".join(lines()).replace(b" ", b"\t"),
     "no end of the last line": b"".join(lines()).rstrip(),
     "empty lines at the end": b"".join(lines()) + b"\n\n",
+    "byte order mark": b"\xef\xbb\xbf4 3\n" + b"".join(lines()),
+    "byte order mark, no header": b"\xef\xbb\xbf" + b"".join(lines()),
     "binary": as_binary(),
     "binary of gensim": as_binary(end=b""),
 }
@@ -145,6 +147,14 @@ def test_words_in_other_encodings(tmp_path):
     assert read.vectors.tolist() == [[1], [3]]
     with pytest.raises(ValueError, match="encoding must be one that Python knows. Got 'klingon'"):
         read_word_vectors(path, encoding="klingon")
+
+
+@pytest.mark.parametrize("word", ["", "a\nb", " a", "a\r"])
+def test_words_that_a_file_cannot_hold(tmp_path, word):
+    """Words that would be read as others are not written."""
+    with pytest.raises(ValueError, match="cannot be written: "):
+        write_word_vectors(tmp_path / "vectors.txt", {word: 0}, VECTORS)
+    assert not (tmp_path / "vectors.txt").exists()
 
 
 def test_no_file(tmp_path):
