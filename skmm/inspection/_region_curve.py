@@ -225,9 +225,8 @@ def region_curve(
         raise ValueError(f"truth must have an entry for each of {len(maps)} maps. Got {len(truth)}.")
     if not maps:
         raise ValueError("attributions must hold at least one map. Got none.")
-    prepared = prepare_maps(maps, **options)
     judged = {threshold: [] for threshold in values}
-    for sample, (one, own_truth) in enumerate(zip(prepared, truth, strict=True)):
+    for sample, (one, own_truth) in enumerate(zip(prepare_maps(maps, **options), truth, strict=True)):
         lesions = lesions_of(own_truth, one.counted.shape, sample)
         for threshold in values:
             regions, labels = regions_at(one, **{**options, "threshold": threshold})

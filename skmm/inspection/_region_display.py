@@ -221,8 +221,9 @@ class RegionDisplay:
         mask = options.pop("mask")
         if isinstance(mask, (list, tuple)) or np.ndim(mask) == 3:
             mask = [mask[row] for row in taken]
-        prepared = dict(zip(taken, prepare_maps([maps[row] for row in taken], mask, **options), strict=True))
-        read = [prepared[row] for row in self.rows_]
+        prepared = zip(taken, prepare_maps([maps[row] for row in taken], mask, **options), strict=True)
+        by_row = {row: one for row, one in prepared if row in self.rows_}
+        read = [by_row[row] for row in self.rows_]
         if given is not None:
             return read, given[given["sample"].isin(self.rows_)], ()
         found = [

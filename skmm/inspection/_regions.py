@@ -29,6 +29,7 @@ COLUMNS = {
     "attribution": float,
 }
 _FLAG = Choice((True, False))
+_ROUNDING = 1e-12  # relative differences that are none
 _RULES = {
     "threshold": (Number(Real, 0, 1, "both"),),
     "distance": (Number(Real, 0),),
@@ -191,42 +192,47 @@ def _bounds(values, outliers):
     return (low, high) if high > low else (values.min(), values.max())
 
 
-def prepare_maps(attribution, mask, *, sign, scale, outliers, channel_weights, smoothing, **_):
-    """The strength of each pixel of each map.
+def _joined(values, counted, sign, scale, outliers, channel_weights, smoothing):
+    """Channels as one, the same by sign, and which of these values are 0 and 1 on the scale of the image."""
+    weights = _channel_weights(channel_weights, values.shape[2])
+    smooth = _smoothed(values, counted, smoothing, outliers)
+    mean = smooth @ weights
+    joined = _signed(mean, sign)
+    raw = _signed(values[counted] @ weights, sign)
+    if not raw.size or np.ptp(raw) <= _ROUNDING * np.abs(raw).max():
+        return mean, joined, 0.0, 0.0  # what is the same everywhere stands out nowhere
+    if scale == "minmax":
+        return mean, joined, *_bounds(_signed(smooth[counted], sign).ravel(), outliers)
+    return mean, joined, 0.0, _high(joined[counted], outliers)
 
-    Returns
-    -------
-    list of Map
+
+def prepare_maps(attribution, mask, *, sign, scale, outliers, channel_weights, smoothing, **_):
+    """The strength of each pixel of each map, one map after the other.
+
+    Yields
+    ------
+    Map
         One an image.
     """
     maps = maps_of(attribution)
-    prepared, highs = [], []
-    for number, (one, own_mask) in enumerate(zip(maps, _masks_of(mask, len(maps)), strict=True)):
-        values, counted = _values(one, own_mask, number)
-        smooth = _smoothed(values, counted, smoothing, outliers)
-        weights = _channel_weights(channel_weights, values.shape[2])
-        mean = smooth @ weights
-        joined = _signed(mean, sign)
-        raw = _signed(values[counted] @ weights, sign)
-        if not counted.any() or raw.min() == raw.max():
-            low, high = 0.0, 0.0  # what is the same everywhere stands out nowhere
-        elif scale == "minmax":
-            low, high = _bounds(_signed(smooth[counted], sign).ravel(), outliers)
-        else:
-            low, high = 0.0, _high(joined[counted], outliers)
-        prepared.append((values.sum(axis=2), mean, joined, counted, low))
-        highs.append(high)
-    shared = max(highs, default=0.0)
-    result = []
-    for (amount, mean, joined, counted, low), high in zip(prepared, highs, strict=True):
+    masks = _masks_of(mask, len(maps))
+    options = (sign, scale, outliers, channel_weights, smoothing)
+
+    def read():
+        """What each map comes to, read again where it is asked for again, as all may not fit in memory."""
+        for number, (one, own_mask) in enumerate(zip(maps, masks, strict=True)):
+            values, counted = _values(one, own_mask, number)
+            yield values.sum(axis=2), counted, *_joined(values, counted, *options)
+
+    shared = max((high for *_, high in read()), default=0.0) if scale == "shared" else None
+    for amount, counted, mean, joined, low, high in read():
         is_flat = high <= low
         top = shared if scale == "shared" else high if isinstance(scale, str) else scale
         strength = (joined - low) / (1.0 if is_flat else top - low)
         strength = np.where(counted & (not is_flat), strength, -np.inf)
         if scale == "minmax" or top <= 0:
             top = _high(np.abs(mean).ravel(), outliers)
-        result.append(Map(amount, strength, counted, mean / top if top > 0 else mean))
-    return result
+        yield Map(amount, strength, counted, mean / top if top > 0 else mean)
 
 
 def regions_at(one, threshold, *, distance, min_points, margin, linkage, truncate, **_):
@@ -355,8 +361,8 @@ def find_regions(
         channels apart; attributions of zero then have a strength that is not zero.
     outliers : float, default=1e-4
         Share of the pixels, rounded up, that are left out where the largest is sought, so that a single pixel
-        does not hide all others; they may have a strength above 1, and are cut down to the largest of the
-        others before a map is smoothed.
+        does not hide all others. They may have a strength above 1, and are cut down to the largest of the
+        others before a map is smoothed. What is sought must have more pixels than that.
     channel_weights : array-like of shape (channels,), default=None
         :math:`w_c`; default: all alike.
     smoothing : float, default=0.0
@@ -435,7 +441,8 @@ def find_regions(
     for sample, one in enumerate(prepare_maps(attribution, mask, **options)):
         rows, own_labels = regions_at(one, **options)
         found += [{"sample": sample, **row} for row in rows]
-        labels.append(own_labels)
+        if return_labels:
+            labels.append(own_labels)
     regions = region_frame(found)
     if not return_labels:
         return regions

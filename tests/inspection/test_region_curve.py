@@ -190,6 +190,22 @@ def test_a_curve_is_the_regions_of_each_threshold(known):
     assert curve["n_regions"].tolist() == expected
 
 
+@pytest.mark.parametrize("scale", ["max", "shared"])
+def test_memory_does_not_grow_with_images(scale):
+    """One map after the other is read, also where the scale is that of all."""
+    import tracemalloc
+
+    attribution = np.random.default_rng(0).normal(size=(128, 128))
+    peaks = []
+    for n_images in (3, 30):
+        tracemalloc.start()
+        region_curve([attribution] * n_images, [None] * n_images, [0.8], scale=scale)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+
+    assert peaks[1] < 1.5 * peaks[0]
+
+
 def test_wrong_arguments_are_refused(known):
     """Messages say what was expected, and which image is wrong."""
     maps, boxes = known

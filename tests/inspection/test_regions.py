@@ -94,6 +94,11 @@ def test_a_map_that_is_the_same_everywhere_has_no_regions(scale):
     for flat in (np.zeros((5, 5)), np.full((5, 5), 0.1), np.full((5, 5, 3), -0.3), np.ones((1, 1))):
         for smoothing in (0, 1.5):
             assert len(find_regions(flat, 0.5, scale=scale, smoothing=smoothing)) == 0
+    rounded = np.full((9, 9, 3), 0.1) + 1e-17 * np.arange(243).reshape(9, 9, 3)
+    assert len(find_regions(rounded, scale=scale, channel_weights=[0.114, 0.587, 0.299])) == 0
+    almost = np.full((9, 9), 0.7)
+    almost[2, 3] += 1e-15
+    assert len(find_regions(almost, scale=scale, min_points=1)) == 0
     if scale != "minmax":
         assert len(find_regions(-np.eye(5) - 1, 0.5, scale=scale, sign="positive")) == 0
 
