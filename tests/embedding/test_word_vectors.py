@@ -123,6 +123,7 @@ def test_words_of_published_files(tmp_path):
         (gzip.compress(b"".join(lines()))[:-12], "is damaged or cut off"),
         (gzip.compress(as_binary())[:-12], "is damaged or cut off"),
         (gzip.compress(as_binary()[:-4]), "word 4, is cut off"),
+        (gzip.compress(as_binary()[:-14]), "word 4, is cut off"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )
@@ -133,6 +134,14 @@ def test_damaged_files_are_named(tmp_path, content, text):
 
     with pytest.raises(ValueError, match=f"The file of word vectors '.*vectors.txt'.*({text})"):
         read_word_vectors(path)
+
+
+def test_a_binary_file_has_a_header(tmp_path):
+    """A file that is said to be binary announces how many words and numbers it has."""
+    path = tmp_path / "vectors.bin"
+    path.write_bytes(b"".join(lines()))
+    with pytest.raises(ValueError, match="line 1, must give the number of words and of numbers a word"):
+        read_word_vectors(path, binary=True)
 
 
 def test_words_in_other_encodings(tmp_path):
