@@ -354,6 +354,7 @@ def find_regions(
         what is sought. "single" takes any number of pixels, the others at most 5000 that hang together.
     sign : {"absolute", "positive", "negative"}, default="absolute"
         Whether pixels count that speak for or against the class, only those for it, or only those against it.
+        By "absolute" a region may hold both.
     scale : {"max", "shared", "minmax"} or float, default="max"
         What :math:`h` is. "max": the largest :math:`v` of the image; then an image in which the model sees
         little has regions, too. "shared": the largest of all images handed over. A number: this, in the units
