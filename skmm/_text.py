@@ -179,8 +179,10 @@ class Cleaning:
         for word in cut(text, 0, len(text), digits=digits, punctuation=punctuation and not first, join=join):
             if self._fold(word.text) in self.stop_words:
                 continue
-            parts = cut(text, word.start, word.stop, digits=digits, punctuation=True, join=join)
-            found.extend(parts if first else [word])
+            if first:
+                found.extend(cut(text, word.start, word.stop, digits=digits, punctuation=True, join=join))
+            else:
+                found.append(word)
         folded = ((self._fold(word.text), word) for word in found)
         return [
             Word(text, word.start, word.stop) for text, word in folded if len(text) >= self.min_token_length
