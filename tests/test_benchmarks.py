@@ -88,6 +88,7 @@ def test_documentation_includes_every_table(benchmark_module):
         "claims",
         "confidence",
         "handwritten_missing",
+        "imputation_tables",
     }
     assert all((FOLDER / "results" / f"{name}.rst").exists() for name in included)
 
