@@ -54,7 +54,7 @@ NOT_MULTIMODAL = {
 }
 # Some of scikit-learn's checks want accuracy: more epochs than are quick. Others want weights to be the same
 # as repetitions, which holds where all samples are one batch, to the rounding of float64.
-LEARNING = {"hidden": 64, "n_layers": 1, "n_latents": 2, "depth": 1, "max_epochs": 20}
+LEARNING = {"hidden": 64, "n_layers": 1, "n_latents": 2, "depth": 1, "max_epochs": 12}
 FULL_BATCH = {**LEARNING, "max_epochs": 60, "precision": "float64", "batch_size": -1}
 SETTINGS = {
     "check_classifiers_train": LEARNING,

@@ -33,22 +33,14 @@ def test_cells_of_another_donor(real_data, model, least):
 
 
 def test_images_of_cells(cells):
-    """From few images the types of cells are told better than by a linear model of their components."""
+    """Cells are told better than by a linear model of their components; the gate neither closes nor is idle."""
     images, y, new_images, new_y = cells
     linear = make_pipeline(PCA(50, random_state=0), LogisticRegression(max_iter=1000))
     linear.fit(images.reshape(len(images), -1) / 255, y)
     model = ImageMMDynamics(flips="both", max_epochs=20, random_state=0).fit({"cell": images}, y)
 
     plain = accuracy_score(new_y, linear.predict(new_images.reshape(len(new_images), -1) / 255))
-    assert model.score({"cell": new_images}, new_y) > plain + 0.05
-
-
-def test_gates_of_images_stay_open(cells):
-    """Trained with the default parameters, the gate of images neither closes nor stays where it began."""
-    images, y, new_images, _ = cells
-    model = ImageMMDynamics(max_epochs=20, random_state=0).fit({"cell": images}, y)
-
     informative = model.feature_informativeness({"cell": new_images})["cell"]
-
+    assert model.score({"cell": new_images}, new_y) > plain + 0.05
     assert 0.05 < informative.mean() < 0.95
     assert informative.std() > 0.02
