@@ -33,7 +33,7 @@ def test_cells_of_another_donor(real_data, model, least):
 
 
 def test_images_of_cells(cells):
-    """Cells are told better than by a linear model of their components; the gate neither closes nor is idle."""
+    """Cells are told better than by a linear model of components; the gate neither closes nor is idle."""
     images, y, new_images, new_y = cells
     linear = make_pipeline(PCA(50, random_state=0), LogisticRegression(max_iter=1000))
     linear.fit(images.reshape(len(images), -1) / 255, y)
