@@ -9,7 +9,7 @@ from skmm._training._content import content_order, training_order
 from skmm._training._fit import forward_batches, history_frame, resolve_device, train
 from skmm._training._inputs import make_inputs, scan_inputs
 from skmm._training._net import make_net
-from skmm._training._parameters import Choice, Instance, Number, Pair, Several, check_parameters
+from skmm._training._parameters import Choice, Instance, Number, Pair, Several, check_parameters, check_values
 from skmm._training._random import draw_seed, seeded_clone, seeded_init
 from skmm._training._recipe import net_of, train_as_told
 from skmm._training._split import split_validation
@@ -26,6 +26,7 @@ __all__ = [
     "batches_for",
     "check_groups",
     "check_parameters",
+    "check_values",
     "check_weights",
     "class_factors",
     "content_order",

@@ -106,8 +106,32 @@ NON_NEGATIVE = Number(Real, 0)
 FLAG = Choice((True, False))
 
 
+def check_values(who, values, rules):
+    """Raise for the first value that no rule of its own allows.
+
+    Parameters
+    ----------
+    who : str
+        The class or function whose parameters they are.
+    values : mapping of str -> object
+        Values by parameter.
+    rules : dict of str -> tuple
+        Allowed values by parameter.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameter, the class or function, what is allowed and what came.
+    """
+    for name, allowed in rules.items():
+        value = values[name]
+        if not any(rule.allows(value) for rule in allowed):
+            described = " or ".join(str(rule) for rule in allowed)
+            raise ValueError(f"The {name!r} parameter of {who} must be {described}. Got {value!r} instead.")
+
+
 def check_parameters(estimator, rules):
-    """Raise for the first parameter that no rule of its own allows.
+    """Raise for the first parameter of an estimator that no rule of its own allows.
 
     Parameters
     ----------
@@ -119,13 +143,6 @@ def check_parameters(estimator, rules):
     Raises
     ------
     ValueError
-        Naming the parameter, the class, what is allowed and what came.
+        As `check_values`.
     """
-    for name, allowed in rules.items():
-        value = getattr(estimator, name)
-        if not any(rule.allows(value) for rule in allowed):
-            described = " or ".join(str(rule) for rule in allowed)
-            raise ValueError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be {described}. "
-                f"Got {value!r} instead."
-            )
+    check_values(type(estimator).__name__, {name: getattr(estimator, name) for name in rules}, rules)

@@ -5,7 +5,7 @@ import torch
 
 from skmm._optional import import_optional
 from skmm._training import resolve_device, seeded_init
-from skmm.containers._validation import shown
+from skmm.containers._validation import quoted, shown
 
 
 def vectors_of(function, texts, who, width=None):
@@ -52,7 +52,7 @@ class LocalTransformer:
     ImportError
         If transformers is not installed.
     ValueError
-        If the folder holds no transformer that can be loaded.
+        If the folder holds no transformer that can be loaded, or not all of its parameters.
     """
 
     def __init__(self, folder, *, batch_size, device, who):
@@ -60,15 +60,24 @@ class LocalTransformer:
         self.batch_size, self.device = batch_size, resolve_device(device)
         local = {"local_files_only": True, "trust_remote_code": False}
         try:
-            with seeded_init(0):  # parts that the files lack are made at random
+            with seeded_init(0):  # it initializes before it loads, from torch's global generator
                 self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **local)
-                self.model = transformers.AutoModel.from_pretrained(folder, **local)
+                self.model, told = transformers.AutoModel.from_pretrained(
+                    folder, output_loading_info=True, **local
+                )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ValueError(
                 f"The folder {str(folder)!r} holds no transformer that can be loaded: it needs what "
                 f"save_pretrained of a model and of its tokenizer writes. ({type(error).__name__}: "
                 f"{str(error).partition(chr(10))[0]})"
             ) from error
+        # The pooler has no part in the last layer, and many published files lack it.
+        random = sorted(name for name in told["missing_keys"] if "pooler" not in name)
+        if random:
+            raise ValueError(
+                f"The folder {str(folder)!r} lacks {len(random)} parameters of its transformer "
+                f"({quoted(random)}), which would be random. Save the whole model again."
+            )
         self.model.eval().to(self.device)
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token

@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from skmm._training import Number
+from skmm._training import Choice, Number, check_values
 from skmm.inspection._regions import maps_of, prepare_maps, region_options, regions_at
 
 _BOX = ["top", "left", "bottom", "right"]
-_CRITERIA = ("center", "peak", "iou")
-_EXTENTS = ("circle", "box", "pixels")
-_SHARE = Number(Real, 0, 1, "right")
+_RULES = {
+    "criterion": (Choice(("center", "peak", "iou")),),
+    "extent": (Choice(("circle", "box", "pixels")),),
+    "min_iou": (Number(Real, 0, 1, "right"),),
+}
 
 
 def lesions_of(truth, shape, number):
@@ -111,17 +113,11 @@ def _averaged(threshold, images):
     }
 
 
-def _check(thresholds, criterion, extent, min_iou):
-    """Thresholds in order; raises for arguments that are not allowed."""
+def _in_order(thresholds):
+    """Thresholds in order; raises where they are none."""
     values = np.arange(1, 10) / 10 if thresholds is None else np.unique(np.asarray(thresholds))
     if not values.size or values.dtype.kind not in "iuf" or not np.all((values >= 0) & (values <= 1)):
         raise ValueError(f"thresholds must be numbers from 0 to 1. Got {thresholds!r} instead.")
-    if criterion not in _CRITERIA:
-        raise ValueError(f"criterion must be one of {list(_CRITERIA)}. Got {criterion!r} instead.")
-    if extent not in _EXTENTS:
-        raise ValueError(f"extent must be one of {list(_EXTENTS)}. Got {extent!r} instead.")
-    if not _SHARE.allows(min_iou):
-        raise ValueError(f"min_iou must be {_SHARE}. Got {min_iou!r} instead.")
     return values.astype(float).tolist()
 
 
@@ -216,7 +212,8 @@ def region_curve(
     0        0.3       1.0            1.0        0.5            1.0
     1        0.5       1.0            0.0        1.0            1.0
     """
-    values = _check(thresholds, criterion, extent, min_iou)
+    values = _in_order(thresholds)
+    check_values("region_curve", {"criterion": criterion, "extent": extent, "min_iou": min_iou}, _RULES)
     options = region_options("region_curve", options, without=("threshold",))
     if isinstance(truth, (Mapping, pd.DataFrame, str)) or not hasattr(truth, "__len__"):
         raise ValueError(f"truth must be a list, one entry an image. Got {type(truth).__name__} instead.")

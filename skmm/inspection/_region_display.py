@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skmm._optional import import_optional
-from skmm._training import Choice, Number
+from skmm._training import Choice, Number, check_values
 from skmm.containers import ModalityDict, as_modality_dict
 from skmm.inspection._maps import draw_image, images_of
 from skmm.inspection._panels import figure_of, panel_blocks, plain_title, say
@@ -30,7 +30,7 @@ _BAR = 1.0  # inches of the colour bar
 _PANELS = ("image", "map", "regions")
 _FRAME = {"color": "#BBBBBB", "linewidth": 0.8}
 _NEAR = 0.08  # of the image, between two numbers of regions
-_SHAPES = ("circle", "box", "both")
+_RULES = {"n_regions": (Number(Integral, 1),), "shape": (Choice(("circle", "box", "both")),)}
 _SPEAKS = {True: "speaks for the class", False: "speaks against it"}
 
 
@@ -160,10 +160,7 @@ class RegionDisplay:
         --------
         See the class.
         """
-        if not Number(Integral, 1).allows(n_regions):
-            raise ValueError(f"n_regions must be an int of at least 1. Got {n_regions!r}.")
-        if not Choice(_SHAPES).allows(shape):
-            raise ValueError(f"shape must be one of {list(_SHAPES)}. Got {shape!r} instead.")
+        check_values("RegionDisplay", {"n_regions": n_regions, "shape": shape}, _RULES)
         name, maps, X = _of_one_modality(self.attribution, self.X, self.modality)
         panels = _chosen_panels(panels, X is not None)
         labels = None if self.y is None else np.asarray(self.y)

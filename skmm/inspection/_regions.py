@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from skmm._training import Choice, Number
+from skmm._training import Choice, Number, check_values
 from skmm.inspection._pixel_clusters import LINKAGES, pixel_clusters
 
 COLUMNS = {
@@ -91,11 +91,8 @@ def region_options(who, options, without=()):
 
 def _check(options):
     """Raise for the first argument with a value that is not allowed."""
-    for name, value in options.items():
-        allowed = _RULES.get(name, ())
-        if allowed and not any(rule.allows(value) for rule in allowed):
-            described = " or ".join(map(str, allowed))
-            raise ValueError(f"The {name!r} of find_regions must be {described}. Got {value!r} instead.")
+    rules = {name: allowed for name, allowed in _RULES.items() if name in options}
+    check_values("find_regions", options, rules)
 
 
 def maps_of(attribution):

@@ -59,7 +59,7 @@ class Model(torch.nn.Module):
 def transformers(monkeypatch):
     """Stand in for the package, which notes how it is called."""
     module = ModuleType("transformers")
-    module.calls = []
+    module.calls, module.missing = [], ["pooler.dense.weight"]
 
     def loader(make):
         """Something with from_pretrained."""
@@ -70,6 +70,8 @@ def transformers(monkeypatch):
                 raise OSError("no config.json in it")
             torch.rand(3)  # as where a part that the files lack is made at random
             module.last = make()
+            if options.get("output_loading_info"):
+                return module.last, {"missing_keys": module.missing}
             return module.last
 
         return SimpleNamespace(from_pretrained=from_pretrained)
@@ -110,7 +112,19 @@ def test_nothing_is_downloaded_and_no_foreign_code_is_run(transformers, folder):
     """Both parts are loaded from the folder only, without code that it may hold."""
     TextEmbedder(folder).fit(["heart"])
 
-    assert transformers.calls == [(folder, {"local_files_only": True, "trust_remote_code": False})] * 2
+    assert len(transformers.calls) == 2
+    for path, options in transformers.calls:
+        assert path == folder
+        assert options["local_files_only"] is True
+        assert options["trust_remote_code"] is False
+
+
+def test_a_folder_that_lacks_parameters_is_refused(transformers, folder):
+    """No layer is silently random: the error names the missing parameters; a missing pooler is not used."""
+    transformers.missing = ["encoder.layer.0.weight", "pooler.dense.weight"]
+
+    with pytest.raises(ValueError, match=r"lacks 1 parameters .*'encoder.layer.0.weight'\), which would be"):
+        TextEmbedder(folder).fit(["heart"])
 
 
 def test_a_folder_without_a_transformer_is_named(transformers, tmp_path):

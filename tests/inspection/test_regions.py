@@ -282,7 +282,7 @@ def test_wrong_arguments_are_refused(two):
         ("truncate", 1, "True or False"),
         ("return_labels", "yes", "True or False"),
     ]:
-        with pytest.raises(ValueError, match=rf"^The '{name}' of find_regions must be {allowed}"):
+        with pytest.raises(ValueError, match=rf"^The '{name}' parameter of find_regions must be {allowed}"):
             find_regions(two, **{name: value})
     hole = two.copy()
     hole[3, 4] = hole[5, 5] = np.nan
