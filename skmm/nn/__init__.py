@@ -21,6 +21,7 @@ from skmm.nn._output import Bag, FusionOutput
 from skmm.nn._pooling import GatedAttentionPooling
 from skmm.nn._positions import fourier_positions
 from skmm.nn._segments import segment_mean, segment_softmax, segment_sum
+from skmm.nn._text_cnn import TextCNN, TokenEmbedding
 from skmm.nn._tokens import (
     BagTokens,
     FeatureTokens,
@@ -54,6 +55,8 @@ __all__ = [
     "NoisyModule",
     "PatchTokens",
     "RandomFlips",
+    "TextCNN",
+    "TokenEmbedding",
     "Tokenizer",
     "Tokens",
     "UNetGate",
