@@ -8,6 +8,7 @@ from skmm.inspection._region_curve import region_curve
 from skmm.inspection._region_curve_display import RegionCurveDisplay
 from skmm.inspection._region_display import RegionDisplay
 from skmm.inspection._regions import find_regions
+from skmm.inspection._token_attribution_display import TokenAttributionDisplay
 
 __all__ = [
     "AblationDisplay",
@@ -16,6 +17,7 @@ __all__ = [
     "ModalityConfidenceDisplay",
     "RegionCurveDisplay",
     "RegionDisplay",
+    "TokenAttributionDisplay",
     "find_regions",
     "region_curve",
 ]

@@ -1,4 +1,7 @@
-"""What the tests of displays share: figures are closed, and a model whose informativeness is known."""
+"""What the tests of displays share: a model whose informativeness is known, and a browser for pages."""
+
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -94,3 +97,82 @@ def drawn():
     from types import SimpleNamespace
 
     return SimpleNamespace(labels=row_labels, means=means_drawn, half_bars=half_bars, map=map_of)
+
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
+    "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1000,900",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A Chromium without a window, driven over WebDriver; the test is skipped where it is not installed."""
+    chromium = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    driver = shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("no Chromium or no chromedriver here (Debian: apt-get install chromium chromium-driver)")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    service = pytest.importorskip("selenium.webdriver.chrome.service")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # Both paths are given, so selenium looks for nothing and downloads nothing.
+    with webdriver.Chrome(options, service.Service(driver)) as started:
+        yield started
+
+
+class Page:
+    """A page that the browser has opened: what it computes, what it asked for, what it complained of."""
+
+    def __init__(self, browser, path):
+        self.browser, self.path = browser, path
+        for log in ("browser", "performance"):
+            browser.get_log(log)  # what pages before have left
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+        browser.get(path.as_uri())
+
+    def js(self, code, *args):
+        """What JavaScript returns, which the driver runs beside the policy of the page."""
+        return self.browser.execute_script(code, *args)
+
+    def all(self, selector):
+        """Elements by CSS."""
+        return self.browser.find_elements("css selector", selector)
+
+    def one(self, selector):
+        """The one element of a kind."""
+        (found,) = self.all(selector)
+        return found
+
+    def requests(self):
+        """Addresses that were asked for, but for the page itself and pictures inside it."""
+        events = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
+        asked = [
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
+        return [url for url in asked if url != self.path.as_uri() and not url.startswith("data:")]
+
+    def complaints(self):
+        """What stands in the console: errors, and breaches of the policy."""
+        return [entry["message"] for entry in self.browser.get_log("browser")]
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """A function that opens a page, given as HTML or as the path of a file."""
+
+    def opened(page):
+        if isinstance(page, str):
+            path = tmp_path / "page.html"
+            path.write_text(page, encoding="utf-8")
+            page = path
+        return Page(browser, page)
+
+    return opened

@@ -1,0 +1,339 @@
+"""Which words of reports speak for a class, on the raw texts: as a plot and as a page."""
+
+from numbers import Real
+
+import numpy as np
+
+from skmm._optional import import_optional
+from skmm._text import as_texts
+from skmm._training import Choice, Number, check_values
+from skmm.inspection._html import colour_rules, escaped, page, write_page
+from skmm.inspection._panels import figure_of, plain_title, say
+from skmm.inspection._samples import samples_to_show
+from skmm.inspection._token_colours import colour_scale, levels_of
+from skmm.inspection._token_html import legend_html, text_html
+from skmm.inspection._token_plot import Letters, draw_bar, draw_text
+from skmm.inspection._token_text import (
+    Report,
+    check_tokens,
+    check_values_of_tokens,
+    pieces_of,
+    ranks_of,
+    word_frame,
+)
+from skmm.model_selection._plotting import new_axes
+
+_SIGNED = "signed"
+_RULES = {
+    "token_score": (Choice((_SIGNED, "squared")),),
+    "scale": (Choice(("shared", "max")), Number(Real, 0, closed="neither")),
+}
+_WIDTH = 7.5  # inches of a new figure
+_EDGES = 0.2  # inches that its layout leaves free
+_TITLE, _BAR = 0.35, 0.75  # inches of a title, and of the colour bar
+
+
+class TokenAttributionDisplay:
+    """Which words of a report a model goes by: raw texts, each word in the colour of its weight.
+
+    Red words, with a solid line below them, speak for the class; blue ones, with a dashed line, against it;
+    white is zero. Words that are not in the vocabulary, or were cleaned away, have no colour, but are shown:
+    the text is the reader's own. Squares (``token_score="squared"``) have no sign, and are purple.
+
+    Use :meth:`from_predictions` to make one. :meth:`plot` draws it with matplotlib, :meth:`to_html` writes a
+    page that tells the value of each word.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Raw texts; None where one is missing.
+    tokens : list of list of Token
+        Of each text its tokens with their places, as :meth:`skmm.preprocessing.TextTokenizer.tokenize` gives
+        them; whatever stands for a missing text is not read.
+    attributions : list of array-like of shape (n_tokens,)
+        Of each text a number a token.
+    y : array-like of shape (n_samples,), default=None
+        Labels, as titles; samples of all classes are then shown in turn.
+    names : sequence of str, default=None
+        What samples are called; default: their rows.
+    target : str or array-like of shape (n_samples,), default=None
+        The class for which positive attributions speak; of all samples, or of each.
+    token_score : {"signed", "squared"}, default="signed"
+        Whether attributions have a sign, or are squares as in the paper: the squared gradient with respect to
+        the embedding matrix, summed per row. Neither is computed here.
+
+    Attributes
+    ----------
+    words_ : DataFrame
+        The words of the samples shown: "sample", "token", "word" as the text has it, its place "start" to
+        "stop", "attribution", and "rank" by strength, 1 for the strongest of a sample.
+    rows_ : ndarray of int
+        The rows of the samples shown.
+    axes_ : list of matplotlib Axes
+        One a sample.
+    figure_ : matplotlib Figure
+        What holds them.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed, a token has no place in its text, or there is not one finite number a
+        token.
+
+    Notes
+    -----
+    NOTE[DIFF]: the published code scales the numbers of each text from their minimum to their maximum, so
+    that zero is any colour, and writes the raw words to the rows of the cleaned ones, which shifts them.
+
+    References
+    ----------
+    .. [1] Sundararajan, Taly and Yan: Axiomatic attribution for deep networks. ICML 2017.
+
+    Examples
+    --------
+    >>> from skmm.inspection import TokenAttributionDisplay
+    >>> from skmm.preprocessing import TextTokenizer
+    >>> reports = ["Heart size is normal.", "The heart is ENLARGED."]
+    >>> tokens = TextTokenizer(stop_words="english").fit(reports).tokenize(reports)
+    >>> display = TokenAttributionDisplay.from_predictions(
+    ...     reports, tokens, [[0.1, 0.0, -0.6], [0.2, 0.8]], target="cardiomegaly"
+    ... )
+    >>> display.words_[["sample", "word", "attribution", "rank"]]
+       sample      word  attribution  rank
+    0       0     Heart          0.1     2
+    1       0      size          0.0     3
+    2       0    normal         -0.6     1
+    3       1     heart          0.2     2
+    4       1  ENLARGED          0.8     1
+    """
+
+    def __init__(self, texts, tokens, attributions, *, y=None, names=None, target=None, token_score=_SIGNED):
+        self.texts = texts
+        self.tokens = tokens
+        self.attributions = attributions
+        self.y = y
+        self.names = names
+        self.target = target
+        self.token_score = token_score
+
+    @classmethod
+    def from_predictions(
+        cls,
+        texts,
+        tokens,
+        attributions,
+        y=None,
+        *,
+        names=None,
+        target=None,
+        token_score=_SIGNED,
+        ax=None,
+        **options,
+    ):
+        """Plot attributions of words.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Raw texts; None where one is missing.
+        tokens : list of list of Token
+            Of each text its tokens with their places.
+        attributions : list of array-like of shape (n_tokens,)
+            Of each text a number a token.
+        y : array-like of shape (n_samples,), default=None
+            Labels, as titles; samples of all classes are then shown in turn.
+        names : sequence of str, default=None
+            What samples are called; default: their rows.
+        target : str or array-like of shape (n_samples,), default=None
+            The class for which positive attributions speak; of all samples, or of each.
+        token_score : {"signed", "squared"}, default="signed"
+            Whether attributions have a sign, or are squares.
+        ax : matplotlib Axes or array of them, default=None
+            Where to draw, one Axes a sample; default: a new figure.
+        **options : dict
+            Further arguments of :meth:`plot`.
+
+        Returns
+        -------
+        TokenAttributionDisplay
+            With ``words_``, ``rows_``, ``axes_`` and ``figure_``.
+
+        Examples
+        --------
+        See the class.
+        """
+        display = cls(texts, tokens, attributions, y=y, names=names, target=target, token_score=token_score)
+        return display.plot(ax=ax, **options)
+
+    def plot(self, *, samples=3, scale="shared", ax=None):
+        """Draw the texts.
+
+        A line is as wide as its Axes is when it is drawn. In an Axes that is too small letters are smaller,
+        and what still does not fit is left out, which is said.
+
+        Parameters
+        ----------
+        samples : int or list of int, default=3
+            How many samples, or the rows of which.
+        scale : {"shared", "max"} or float, default="shared"
+            The attribution that has the full colour: the strongest of all texts, the strongest of each text,
+            or a number.
+        ax : matplotlib Axes or array of them, default=None
+            Where to draw, one Axes a sample; default: a new figure.
+
+        Returns
+        -------
+        TokenAttributionDisplay
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not allowed, or the data do not go together.
+
+        Examples
+        --------
+        See the class.
+        """
+        reports = self._reports(samples, scale)
+        who, n_panels = type(self).__name__, max(len(reports), 1)
+        letters = Letters()
+        if ax is None:
+            heights = [letters.inches(one.pieces, _WIDTH - _EDGES) for one in reports] or [1.0]
+            pyplot = import_optional("matplotlib.pyplot", extra="explain", who=who)
+            size = _WIDTH, sum(heights) + _TITLE * n_panels + _BAR
+            figure = pyplot.figure(figsize=size, layout="constrained")
+            ax = figure.subplots(n_panels, 1, height_ratios=heights, squeeze=False)[:, 0]
+        self.axes_ = new_axes(ax, n_panels, who, size=None)
+        self.figure_ = figure_of(self.axes_[0])
+        if not reports:
+            say(self.axes_[0], "no sample has a text")
+            return self
+        for panel, one in zip(self.axes_, reports, strict=True):
+            panel.set_axis_off()
+            plain_title(panel, one.title)
+            panel.title.set(ha="left", x=0)
+        draw_bar(self.axes_, colour_scale(self._top, signed=self._is_signed), self._meaning(scale))
+        if self.figure_.get_layout_engine() is not None:
+            self.figure_.draw_without_rendering()  # now the widths are known
+        for panel, one in zip(self.axes_, reports, strict=True):
+            draw_text(panel, one, letters, signed=self._is_signed)
+        return self
+
+    def to_html(self, path=None, *, samples=10, scale="shared", title="What the words of the reports say"):
+        """Write a page that opens in any browser, without a network.
+
+        Pointing at a word, or going to it with the keyboard (tab, then arrows), shows its attribution and its
+        rank. The page has buttons for the size of letters, a table of the strongest words of each text, and
+        colours for light and dark screens and for paper. It holds all that it needs and fetches nothing.
+        Texts and names are shown as they are: markup in them is neither read nor run.
+
+        Parameters
+        ----------
+        path : str or path, default=None
+            The file, which is overwritten. None: as a str.
+        samples : int or list of int, default=10
+            How many samples, or the rows of which.
+        scale : {"shared", "max"} or float, default="shared"
+            The attribution that has the full colour, as in :meth:`plot`.
+        title : str, default="What the words of the reports say"
+            The heading.
+
+        Returns
+        -------
+        str or pathlib.Path
+            The page where there is no path; else where it is.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not allowed, or the data do not go together.
+
+        Examples
+        --------
+        >>> from skmm.inspection import TokenAttributionDisplay
+        >>> from skmm.preprocessing import TextTokenizer
+        >>> reports = ["Small <effusion>."]
+        >>> tokens = TextTokenizer().fit(reports).tokenize(reports)
+        >>> text = TokenAttributionDisplay(reports, tokens, [[0.1, 0.7]]).to_html()
+        >>> "&lt;" in text, "<effusion>" in text
+        (True, False)
+        """
+        reports = self._reports(samples, scale)
+        articles = [
+            f"<article><h2><bdi>{escaped(one.title)}</bdi></h2>\n"
+            f"{text_html(one, signed=self._is_signed)}</article>"
+            for one in reports
+        ]
+        legend = legend_html(self._meaning(scale), self._top, signed=self._is_signed)
+        body = "\n".join([legend, *(articles or ["<p>No sample has a text.</p>"])])
+        return write_page(page(title, body, rules=colour_rules(signed=self._is_signed)), path)
+
+    def _repr_html_(self):
+        """The page in a frame in which no script runs, for notebooks that do not show a plot of it."""
+        if hasattr(self, "figure_"):
+            return None
+        return (
+            f'<iframe sandbox width="100%" height="420" title="{type(self).__name__}" '
+            f'srcdoc="{escaped(self.to_html())}"></iframe>'
+        )
+
+    def _reports(self, samples, scale):
+        """The texts of some samples with all that is shown of them."""
+        who = type(self).__name__
+        check_values(who, {"token_score": self.token_score, "scale": scale}, _RULES)
+        self._is_signed = self.token_score == _SIGNED
+        texts = as_texts(self.texts, who)
+        for name in ("tokens", "attributions", "y", "names", "target"):
+            given = getattr(self, name)
+            if np.ndim(given) == 0 if name == "target" else given is None:
+                continue
+            if len(given) != len(texts):
+                raise ValueError(
+                    f"{name} must have an entry for each of {len(texts)} texts. Got {len(given)}."
+                )
+        present = np.array([text is not None for text in texts], dtype=bool)
+        labels = None if self.y is None else np.asarray(self.y)
+        self.rows_ = samples_to_show(samples, present, labels)
+        values = {}
+        for row in np.flatnonzero(present):
+            check_tokens(texts[row], self.tokens[row], row)
+            values[row] = check_values_of_tokens(
+                self.attributions[row], self.tokens[row], row,
+                lowest=None if self._is_signed else 0,
+            )  # fmt: skip
+        tops = {row: float(np.abs(own).max(initial=0.0)) for row, own in values.items()}
+        shared = max(tops.values(), default=0.0) if scale == "shared" else scale
+        self._top = 1.0 if scale == "max" else float(shared)
+        self.words_ = word_frame(texts, self.tokens, values, self.rows_)
+        reports = []
+        for row in self.rows_:
+            top = tops[row] if scale == "max" else self._top
+            reports.append(
+                Report(
+                    self._title(row, labels),
+                    pieces_of(texts[row], self.tokens[row]),
+                    values[row],
+                    ranks_of(values[row]),
+                    levels_of(values[row], top),
+                )
+            )
+        return reports
+
+    def _title(self, row, labels):
+        """What a sample is called, and the class that is spoken for where it is one of its own."""
+        name = f"row {row}" if self.names is None else str(self.names[row])
+        parts = [] if labels is not None and self.names is None else [name]
+        parts += [] if labels is None else [str(labels[row])]
+        title = ": ".join(parts)
+        return title if np.ndim(self.target) == 0 else f"{title} (speaking for {self.target[row]})"
+
+    def _meaning(self, scale):
+        """What the colours mean, in words."""
+        if not self._is_signed:
+            meaning = "squared gradient: how much the answer depends on a word"
+        else:
+            one = self.target is not None and np.ndim(self.target) == 0
+            named = str(self.target) if one else "the class"
+            meaning = f"red speaks for {named}, blue against it"
+        return meaning + ("; 1: the strongest word of a text" if scale == "max" else "")

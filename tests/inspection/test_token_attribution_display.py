@@ -1,0 +1,286 @@
+"""Attributions of words on raw texts: colours fall on the reader's own words."""
+
+import re
+from itertools import pairwise
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
+
+from skmm.inspection import TokenAttributionDisplay
+from skmm.inspection._token_colours import STEPS, dark_colours, ink_on, levels_of, light_colours
+from skmm.preprocessing import TextTokenizer
+
+REPORTS = [
+    "EXAM: 2 views.\n\nThe Heart is moderately ENLARGED; there's a right-sided effusion, $5 and $6.",
+    None,
+    "No effusion. Heart size is normal.",
+]
+
+
+@pytest.fixture
+def words():
+    """Tokens of the reports without stop words, digits and unknown words, and a value for each."""
+    tokenizer = TextTokenizer(
+        stop_words="english",
+        remove_digits=True,
+        vocabulary=["heart", "enlarged", "effusion", "right", "sided", "normal"],
+    ).fit([text for text in REPORTS if text])
+    tokens = tokenizer.tokenize(REPORTS)
+    values = {"heart": 0.1, "enlarged": 0.8, "effusion": -0.4, "right": 0.0, "sided": 0.2, "normal": -0.6}
+    return tokens, [[values[token.text] for token in own] for own in tokens]
+
+
+def colours(axes):
+    """The words of an Axes, each with the colour behind it, or None."""
+    return [
+        (
+            text.get_text(),
+            None if text.get_bbox_patch() is None else to_hex(text.get_bbox_patch().get_facecolor()),
+        )
+        for text in axes.texts
+    ]
+
+
+def expected_colour(value, top=0.8):
+    """The colour of RegionDisplay's maps at a value, to a step."""
+    step = round(STEPS * value / top)
+    return to_hex(mpl.colormaps["RdBu_r"](0.5 + 0.5 * step / STEPS))
+
+
+def test_colours_fall_on_the_words_of_the_raw_text(words):
+    """Each word has the colour of its own value, beside digits, stop words and unknown words without any."""
+    tokens, values = words
+
+    display = TokenAttributionDisplay.from_predictions(REPORTS, tokens, values)
+
+    assert display.rows_.tolist() == [0, 2]
+    first = colours(display.axes_[0])
+    assert " ".join(text for text, _ in first) == (
+        "EXAM: 2 views. The Heart is moderately ENLARGED ; there's a right - sided effusion , $5 and $6."
+    )
+    coloured = {text: colour for text, colour in first if colour}
+    assert coloured == {
+        "Heart": expected_colour(0.1),
+        "ENLARGED": expected_colour(0.8),
+        "sided": expected_colour(0.2),
+        "effusion": expected_colour(-0.4),
+    }
+    assert ("right", None) in first  # zero is white, though it is not the lowest
+    assert dict(colours(display.axes_[1])) == {
+        "No": None, "effusion": expected_colour(-0.4), ".": None, "Heart": expected_colour(0.1),
+        "size": None, "is": None, "normal": expected_colour(-0.6),
+    }  # fmt: skip
+    assert display.words_["word"].tolist() == [
+        "Heart", "ENLARGED", "right", "sided", "effusion", "effusion", "Heart", "normal",
+    ]  # fmt: skip
+    assert display.words_["attribution"].tolist() == values[0] + values[2]
+
+
+def test_lines_below_strong_words_tell_for_from_against(words):
+    """From a quarter of the full colour on, a solid line is for and a dashed one against."""
+    tokens, values = words
+
+    display = TokenAttributionDisplay.from_predictions(REPORTS, tokens, values, samples=[0])
+
+    lines = [item for item in display.axes_[0].collections if isinstance(item, LineCollection)]
+    dashes = {len(line.get_segments()): line.get_linestyle()[0][1] for line in lines}
+    assert dashes[2] is None  # ENLARGED, sided
+    assert len(dashes[1]) == 2  # effusion
+    words_drawn = {text.get_text(): text.get_position()[0] for text in display.axes_[0].texts}
+    starts = {line.get_segments()[0][0, 0] for line in lines}
+    assert starts == {words_drawn["ENLARGED"], words_drawn["effusion"]}
+
+
+def test_scales(words):
+    """One scale for all texts, one of each, or a number; beyond it colours are full."""
+    tokens, values = words
+
+    def colour_of_normal(scale):
+        display = TokenAttributionDisplay(REPORTS, tokens, values).plot(samples=[2], scale=scale)
+        return dict(colours(display.axes_[0]))["normal"]
+
+    assert colour_of_normal("shared") == expected_colour(-0.6)
+    assert colour_of_normal("max") == expected_colour(-0.6, 0.6)
+    assert colour_of_normal(2.0) == expected_colour(-0.6, 2.0)
+    assert colour_of_normal(0.5) == expected_colour(-0.5, 0.5)
+
+
+def test_the_colour_bar_says_what_colours_mean(words):
+    """It ends at the strongest value of all texts, also of those that are not shown; names are plain."""
+    tokens, values = words
+
+    display = TokenAttributionDisplay.from_predictions(
+        REPORTS, tokens, values, samples=[2], target="$\\frac{big heart$"
+    )
+
+    bar = display.figure_.axes[-1]
+    assert bar.get_xlim() == (-0.8, 0.8)
+    assert bar.get_xlabel() == "red speaks for $\\frac{big heart$, blue against it"
+    display.figure_.canvas.draw()  # a formula would be an error
+
+
+def test_squares_have_no_sign(words):
+    """Squares are drawn in another colour from zero on, and a negative one is refused."""
+    tokens, values = words
+    squares = [np.square(own) for own in values]
+
+    display = TokenAttributionDisplay.from_predictions(REPORTS, tokens, squares, token_score="squared")
+
+    bar = display.figure_.axes[-1]
+    assert bar.get_xlim() == (0, pytest.approx(0.64))
+    assert bar.get_xlabel() == "squared gradient: how much the answer depends on a word"
+    assert dict(colours(display.axes_[0]))["ENLARGED"] == to_hex(mpl.colormaps["Purples"](1.0))
+    assert dict(colours(display.axes_[0]))["Heart"] is None  # 0.01 of 0.64
+    with pytest.raises(ValueError, match='sample 0 must be at least 0.*token_score="signed"'):
+        TokenAttributionDisplay.from_predictions(REPORTS, tokens, values, token_score="squared")
+
+
+def test_titles_name_sample_label_and_target(words):
+    """A sample is called by its name, its label, both, or its row; a class of its own is named there."""
+    tokens, values = words
+    y, names = ["ill", "ill", "well"], ["A1", "B2", "C3"]
+
+    def titles(**options):
+        display = TokenAttributionDisplay(REPORTS, tokens, values, **options)
+        return re.findall(r"<h2><bdi>(.*)</bdi></h2>", display.to_html())
+
+    shown = TokenAttributionDisplay(REPORTS, tokens, values, y=y, names=["$a$", "", ""]).plot(samples=[0])
+    assert shown.axes_[0].get_title() == "$a$: ill"
+    assert not shown.axes_[0].title.get_parse_math()
+    assert titles() == ["row 0", "row 2"]
+    assert titles(y=y) == ["ill", "well"]
+    assert titles(y=y, names=names) == ["A1: ill", "C3: well"]
+    assert titles(names=names, target=y) == ["A1 (speaking for ill)", "C3 (speaking for well)"]
+
+
+def test_texts_wrap_and_stay_inside_their_axes(words):
+    """A long report fills the caller's narrow Axes in smaller letters; what does not fit is counted."""
+    text = " ".join(["Сердце увеличено ${_^"] * 100)
+    tokens = TextTokenizer().fit([text]).tokenize([text])
+    values = [np.linspace(-1, 1, len(own)) for own in tokens]
+    figure, (wide, small) = plt.subplots(2, 1, figsize=(6, 6), height_ratios=[5, 1], layout="constrained")
+
+    for axes in (wide, small):
+        TokenAttributionDisplay.from_predictions([text], tokens, values, ax=axes)
+    figure.draw_without_rendering()
+
+    for axes, is_whole in ((wide, True), (small, False)):
+        drawn = [item for item in axes.texts if "more words" not in item.get_text()]
+        assert (len(drawn) >= 300) is is_whole
+        said = [item.get_text() for item in axes.texts if "more words" in item.get_text()]
+        assert said == ([] if is_whole else [f"… {300 - len(drawn)} more words"])
+        box = axes.get_window_extent()
+        boxes = [item.get_window_extent() for item in axes.texts]
+        assert max(one.x1 for one in boxes) <= box.x1 + 3
+        assert min(one.y0 for one in boxes) >= box.y0 - 3
+    assert len({item.get_fontsize() for item in (*wide.texts, *small.texts)}) == 2
+
+
+def test_words_do_not_run_into_one_another(words):
+    """At any resolution a word ends before the next begins, give or take two pixels."""
+    tokens, values = words
+    display = TokenAttributionDisplay.from_predictions(REPORTS, tokens, values, samples=[0])
+
+    for dpi in (60, 90, 100, 200):
+        display.figure_.set_dpi(dpi)
+        for one, other in pairwise(display.axes_[0].texts):
+            if one.get_position()[1] == other.get_position()[1]:
+                assert one.get_window_extent().x1 <= other.get_window_extent().x0 + 2
+
+
+def test_nothing_to_show_is_said(words):
+    """An empty text, a text of zeros, and no text at all."""
+    tokens = TextTokenizer().fit(["a b"]).tokenize(["", "a b"])
+
+    display = TokenAttributionDisplay.from_predictions(["", "a b"], tokens, [[], [0, 0]])
+
+    assert colours(display.axes_[0]) == [("The text is empty.", None)]
+    assert colours(display.axes_[1]) == [("a", None), ("b", None)]
+    assert display.words_["rank"].tolist() == [1, 1]
+    none = TokenAttributionDisplay([None], [[]], [[]])
+    assert none.plot().axes_[0].texts[0].get_text() == "no sample has a text"
+    assert "No sample has a text." in none.to_html()
+
+
+def test_what_the_caller_has_stays_as_it_is(words):
+    """Read-only arrays are taken and not written to, and an array of them as well."""
+    tokens, values = words
+    arrays = [np.array(own) for own in values]
+    for array in arrays:
+        array.flags.writeable = False
+    packed = np.empty(3, dtype=object)
+    packed[:] = arrays
+
+    display = TokenAttributionDisplay.from_predictions(np.array(REPORTS, dtype=object), tokens, packed)
+
+    assert display.words_["attribution"].tolist() == values[0] + values[2]
+
+
+def test_wrong_arguments_are_refused(words):
+    """Messages say what was expected."""
+    tokens, values = words
+    for arguments, options, message in [
+        (("one text", tokens, values), {}, "TokenAttributionDisplay takes the texts .* one str"),
+        ((REPORTS, tokens[:2], values), {}, "tokens must have an entry for each of 3 texts. Got 2"),
+        ((REPORTS, tokens, values[:1]), {}, "attributions must have an entry for each of 3 texts. Got 1"),
+        ((REPORTS, tokens, values), {"names": ["a"]}, "names must have an entry for each of 3 texts. Got 1"),
+        ((REPORTS, tokens, values), {"target": ["a"]}, "target must have an entry for each of 3"),
+        ((REPORTS, tokens, values), {"y": ["a"]}, "y must have an entry for each of 3"),
+        ((REPORTS, tokens, values), {"token_score": "plain"}, "'token_score' .* be 'signed' or 'squared'"),
+        ((REPORTS, tokens, values), {"scale": 0.0}, "'scale' parameter of TokenAttributionDisplay"),
+        ((REPORTS, tokens, values), {"samples": [1]}, r"Rows \[1\] of samples lack the modality"),
+        ((REPORTS, [*tokens[:2], 2 * tokens[2]], values), {}, "tokens of sample 2 must stand in its"),
+        ((REPORTS, tokens, [values[0][:-1], [], values[2]]), {}, "0 must be one number for each of its 5"),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            TokenAttributionDisplay.from_predictions(*arguments, **options)
+
+
+def test_colours_are_readable():
+    """Letters on each colour, on light and dark pages, have a contrast of 4.5 or more, and zero has none."""
+
+    def luminance(colour):
+        channels = np.array(mpl.colors.to_rgb(colour))
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    for of in (light_colours, dark_colours):
+        for signed in (True, False):
+            found = of(signed=signed)
+            assert set(found) == set(range(-STEPS if signed else 1, STEPS + 1)) - {0}
+            for colour in found.values():
+                low, high = sorted([luminance(colour), luminance(ink_on(colour))])
+                assert (high + 0.05) / (low + 0.05) >= 4.5
+    assert levels_of([0.0, 1e-9, -0.5, 2.0], 1.0).tolist() == [0, 0, -STEPS // 2, STEPS]
+    assert levels_of([0.0], 0.0).tolist() == [0]
+
+
+def test_a_page_is_written_whole(words, tmp_path):
+    """The page is given as a str, or written in UTF-8, and its path is given."""
+    tokens, values = words
+    display = TokenAttributionDisplay(REPORTS, tokens, values, target="心")
+
+    path = display.to_html(tmp_path / "page.html")
+
+    assert path == tmp_path / "page.html"
+    assert path.read_bytes().decode("utf-8") == display.to_html()
+    assert "Red speaks for 心, blue against it" in display.to_html()
+    assert display.rows_.tolist() == [0, 2]
+    assert display.to_html(samples=[2]).count("<article>") == 1
+
+
+def test_notebooks_get_a_frame_unless_there_is_a_plot(words):
+    """The frame is a sandbox that holds the page; a display that was plotted shows its figure only."""
+    tokens, values = words
+    display = TokenAttributionDisplay(REPORTS, tokens, values)
+
+    frame = display._repr_html_()
+
+    assert frame.startswith("<iframe sandbox ")
+    assert "<html" not in frame
+    assert "&lt;html" in frame
+    assert display.plot()._repr_html_() is None
