@@ -14,7 +14,10 @@ from skmm.fusion import LateFusionClassifier
 from skmm.testing import all_estimators, parametrize_with_multimodal_checks
 
 # Arguments that a class needs, or with which it is quick. Every other estimator is checked as it is.
-QUICK = {"hidden": 4, "n_layers": 1, "n_latents": 2, "latent_dim": 4, "max_epochs": 2}
+QUICK = {
+    "hidden": 4, "n_layers": 1, "n_latents": 2, "latent_dim": 4, "n_filters": 2, "embedding_dim": 4,
+    "max_epochs": 2,
+}  # fmt: skip
 ARGUMENTS = {
     "ClassWeightClassifier": {"estimator": LateFusionClassifier()},
     "ModalitySampler": {"sampler": RandomUnderSampler(random_state=0)},

@@ -44,11 +44,11 @@ def _table_keys(table, salt):
     return keys
 
 
-def _image_keys(images, salt):
-    """One key an image or volume: a hash of its bytes."""
-    keys = np.empty(len(images), dtype=np.uint64)
-    for row, image in enumerate(images):
-        digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest()
+def _byte_keys(contents, n_rows, salt):
+    """One key an image, volume or text: a hash of its bytes."""
+    keys = np.empty(n_rows, dtype=np.uint64)
+    for row, content in enumerate(contents):
+        digest = hashlib.blake2b(content, digest_size=8).digest()
         keys[row] = np.frombuffer(digest, dtype=np.uint64)[0] ^ salt
     return _mix(keys)
 
@@ -58,7 +58,9 @@ def _keys(X, name, rows, salt):
     value = read_rows(X[name], rows)
     if X.kinds[name] == "table":
         return _table_keys(check_numeric(value, name), salt)
-    return _image_keys(value, salt)
+    if X.kinds[name] == "text":
+        return _byte_keys((text.encode("utf-8", "surrogatepass") for text in value), len(value), salt)
+    return _byte_keys((np.ascontiguousarray(image).data for image in value), len(value), salt)
 
 
 def content_order(X, rows):
@@ -67,7 +69,7 @@ def content_order(X, rows):
     Parameters
     ----------
     X : ModalityDict
-        The data; tables, images and volumes are looked at. A sample that has none of them is told apart by
+        The data; all but bags are looked at. A sample that has none of them is told apart by
         its position.
     rows : ndarray of int of shape (n_rows,)
         Rows of ``X`` to order.
@@ -83,7 +85,7 @@ def content_order(X, rows):
     keys = np.zeros(len(rows), dtype=np.uint64)
     has_content = np.zeros(len(rows), dtype=bool)
     for name, kind in X.kinds.items():
-        if kind not in ("table", "image", "volume"):
+        if kind not in ("table", "image", "volume", "text"):
             continue
         present = X.is_present(name)[rows]
         salt = np.uint64(zlib.crc32(name.encode())) << np.uint64(32)

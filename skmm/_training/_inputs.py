@@ -276,6 +276,8 @@ def fast_rows(value, name):
 
 def check_values(value, kind, present, name, rows):
     """Numbers of a modality in memory; raises on infinities and partly NaN rows."""
+    if kind == "text":
+        return value
     if kind == "table":
         value = check_numeric(value, name)
     if kind == "bag":
@@ -307,7 +309,7 @@ def scan_inputs(inputs, X, rows, weights):
         here = X.is_present(name)[rows]
         chosen, chosen_weights = rows[here], weights[here]
         read = partial(read_rows, fast_rows(X[name], name))
-        step = max(1, _CHUNK // max(1, int(np.prod(entry.shape))))
+        step = max(1, _CHUNK // max(1, int(np.prod(entry.shape))))  # texts come all at once
         for start in range(0, len(chosen), step):
             part = chosen[start : start + step]
             value = check_values(read(part), X.kinds[name], np.ones(len(part), dtype=bool), name, part)

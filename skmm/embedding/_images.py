@@ -12,7 +12,7 @@ from skmm.containers import BagArray, LazyArray, is_lazy
 from skmm.containers._entries import CHANNELS, LUMA, from_torch, is_missing, object_array
 from skmm.containers._validation import shown
 
-_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of red, green and blue
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of red, green and blue
 _TOLERANCE = 1e-3  # what resampling may leave outside [0, 1]
 _TWELVE_BITS = 4095
 
@@ -229,7 +229,7 @@ class Preparer:
             values = resize(values, how.size)
         if how.normalize == "imagenet":
             mean, deviation = (
-                torch.tensor(part, dtype=values.dtype).view(-1, *(1,) * how.n_axes) for part in _IMAGENET
+                torch.tensor(part, dtype=values.dtype).view(-1, *(1,) * how.n_axes) for part in IMAGENET
             )
             return (values - mean) / deviation
         return zscore(values) if how.normalize == "zscore" else values

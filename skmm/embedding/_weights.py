@@ -60,15 +60,15 @@ def read_weights(path):
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     state = _unwrap(content, path)
     while state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     return state
 
 
-def _unreadable(path, error):
-    """A file of which torch makes nothing, or in which it finds code."""
+def unreadable(path, error):
+    """The error for a file of which torch makes nothing, or in which it finds code."""
     text = str(error).strip()
     found = re.search(r"(unsupported (global|class|operand).*|TorchScript)", text, re.IGNORECASE)
     # torch hides the cause in advice about the option that would run the code.

@@ -15,7 +15,6 @@ from skmm._training import (
     check_parameters,
     check_weights,
     class_factors,
-    copy_callbacks,
     draw_seed,
     encode_labels,
     forward_batches,
@@ -34,6 +33,7 @@ from skmm.containers import validate_modalities
 from skmm.fusion._common import (
     COMMON_RULES,
     check_no_overflow,
+    check_partial_classes,
     check_same_network,
     check_two_classes,
     has_modality,
@@ -42,7 +42,7 @@ from skmm.fusion._common import (
     usable_rows,
     warn_without_modality,
 )
-from skmm.fusion._network import build_net, prediction_batch_size
+from skmm.fusion._network import build_net, prediction_batch_size, resume_net
 
 
 def _fused(output):
@@ -263,7 +263,7 @@ class BaseFusionClassifier(
         if not again:
             vars(self).pop("net_", None)  # a fit that fails must not leave the old net with new modalities
         X = self._validate(X, reset=not again)
-        classes, codes = encode_labels(self, X, y, self.classes_ if again else None)
+        classes, codes = self._encode(X, y, self.classes_ if again else None)
         weights, groups = check_weights(sample_weight, len(X)), check_groups(groups, X)
         if again:
             self._resume()
@@ -302,14 +302,8 @@ class BaseFusionClassifier(
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         X = self._validate(X, reset=first)
-        if first and len(np.unique(classes)) < 2:
-            raise ValueError(f"classes must be at least 2 different labels. Got {list(classes)!r} instead.")
-        if not first and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"classes must be those of the first call to partial_fit, {self.classes_.tolist()}. "
-                f"Got {list(classes)!r} instead."
-            )
-        classes, codes = encode_labels(self, X, y, classes if first else self.classes_)
+        check_partial_classes(classes, None if first else self.classes_)
+        classes, codes = self._encode(X, y, classes if first else self.classes_)
         weights = check_weights(sample_weight, len(X))
         if first:
             self._start(X, classes)
@@ -335,10 +329,10 @@ class BaseFusionClassifier(
             or partly NaN, or so large that the network overflows.
         """
         X = self._validate_new(X, "they get the class prior")
-        logits = self._run(X, lambda output: output.logits)
-        proba = softmax(logits.astype(np.float64), axis=1)
+        scores = self._run(X, self._explained)
+        proba = self._to_proba(scores.astype(np.float64))
         proba[~has_modality(X, self.modalities_)] = self.class_prior_
-        return proba.astype(logits.dtype, copy=False)
+        return proba.astype(scores.dtype, copy=False)
 
     def predict(self, X):
         """The most probable class.
@@ -393,6 +387,29 @@ class BaseFusionClassifier(
         warn_without_modality(has_modality(X, self.modalities_), consequence)
         return X
 
+    def _encode(self, X, y, classes):
+        """Classes, in their order, and the number of each label; ``classes`` are those known, or None."""
+        return encode_labels(self, X, y, classes)
+
+    def _factors(self, codes, weights):
+        """Factor of each sample by its class."""
+        return class_factors(self.class_weight, self.classes_, codes, weights)
+
+    def _explained(self, output):
+        """The scores of the classes in a network's output, which attributions explain."""
+        return output.logits
+
+    def _to_proba(self, scores):
+        """Probabilities from scores."""
+        return softmax(scores, axis=1)
+
+    def _make_inputs(self):
+        """What each modality becomes on its way into the network, not yet fitted."""
+        return make_inputs(self.schema_, self.modalities_, standardize=bool(self.standardize))
+
+    def _prepare(self, X, rows, codes, weights, groups):
+        """Before inputs and a first network: whatever else is to be learned from the training rows of X."""
+
     def _start(self, X, classes, weights=None):
         """A new seed, and modalities and classes of these samples."""
         if not X.present.any():
@@ -401,19 +418,13 @@ class BaseFusionClassifier(
         if weights is not None:  # in partial_fit what comes later may hold what the first samples lack
             self.modalities_ = observed_modalities(X, weights)
         self._seed = draw_seed(self.random_state)
-        self._inputs = make_inputs(self.schema_, self.modalities_, standardize=bool(self.standardize))
+        self._inputs = self._make_inputs()
         self._class_totals = np.zeros(len(classes))
 
     def _resume(self):
         """Go on from an earlier fit, with the parameters of now."""
         check_same_network(self, self._built_with)
-        for group in self.net_.optimizer_.param_groups:
-            lr = self.lr * group.get("lr_share", 1)
-            # Schedulers, also one that the first fit did not have, go on from the initial rate.
-            group.update(lr=lr, initial_lr=lr, weight_decay=self.weight_decay)
-        self.net_.modality_dropout_ = self.modality_dropout
-        self.net_.callbacks = copy_callbacks(self.callbacks)
-        self.net_.initialize_callbacks()
+        resume_net(self)
 
     def _train(self, X, codes, weights, groups, *, partial, learn_scale):
         """Train on the samples that have a modality and a weight."""
@@ -423,7 +434,7 @@ class BaseFusionClassifier(
         if not partial:
             check_two_classes(name, self.classes_, codes)
         first = not hasattr(self, "net_")
-        factored = weights * class_factors(self.class_weight, self.classes_, codes, weights)
+        factored = weights * self._factors(codes, weights)
 
         part, held_out = np.arange(len(rows)), None
         if self.early_stopping and not partial:
@@ -432,6 +443,9 @@ class BaseFusionClassifier(
             part, held_out = split_validation(codes, subset, self.validation_fraction, rng)
         batch_size = resolve_batch_size(self.batch_size, len(part))
         part, same = training_order(X, rows, part, batch_size)
+        if first:
+            chosen = rows[part]
+            self._prepare(X, chosen, codes[part], weights[part], None if groups is None else groups[chosen])
         if learn_scale:
             inputs = copy.deepcopy(self._inputs)  # data that are refused leave the fitted ones as they are
             scan_inputs(inputs, X, rows[part], weights[part])
@@ -470,6 +484,10 @@ class BaseFusionClassifier(
         self._n_features_out = self._run(
             X[rows[:1]], lambda output: output.logits if output.fused is None else output.fused
         ).shape[1]
+        return self._finish()
+
+    def _finish(self):
+        """After a training: what a class sets besides."""
         return self
 
     def _batches(self, X, **options):

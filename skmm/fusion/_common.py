@@ -157,6 +157,17 @@ def usable_rows(name, known, weights, stacklevel=5):
     return rows
 
 
+def check_partial_classes(classes, known):
+    """Raise where ``classes`` of partial_fit are too few, or not those ``known`` from its first call."""
+    if known is None and len(np.unique(classes)) < 2:
+        raise ValueError(f"classes must be at least 2 different labels. Got {list(classes)!r} instead.")
+    if known is not None and classes is not None and not np.array_equal(np.unique(classes), known):
+        raise ValueError(
+            f"classes must be those of the first call to partial_fit, {known.tolist()}. "
+            f"Got {list(classes)!r} instead."
+        )
+
+
 def check_two_classes(name, classes, codes):
     """Raise where the samples to train on are of one class."""
     if len(np.unique(codes)) < 2:

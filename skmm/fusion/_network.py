@@ -22,6 +22,18 @@ def build_net(estimator, shapes, seed):
     )
 
 
+def resume_net(estimator):
+    """Let the net of an earlier fit go on with the estimator's parameters of now."""
+    net = estimator.net_
+    for group in net.optimizer_.param_groups:
+        lr = estimator.lr * group.get("lr_share", 1)
+        # Schedulers, also one that the first fit did not have, go on from the initial rate.
+        group.update(lr=lr, initial_lr=lr, weight_decay=estimator.weight_decay)
+    net.modality_dropout_ = estimator.modality_dropout
+    net.callbacks = copy_callbacks(estimator.callbacks)
+    net.initialize_callbacks()
+
+
 def prediction_batch_size(batch_size, inputs, X):
     """Number of samples of a prediction at a time: many, but for large images, volumes or bags."""
     largest = sum(_values_of(entry.shape, X[name], X.kinds[name]) for name, entry in inputs.items())

@@ -144,5 +144,11 @@ class TextCNN(nn.Module):
         return torch.cat(blocks, dim=1)
 
     def penalty(self):
-        """Sum of the squares of all filters, without their biases."""
+        """Sum the squares of all filters, without their biases.
+
+        Returns
+        -------
+        Tensor of shape ()
+            The sum.
+        """
         return sum(convolution.weight.square().sum() for convolution in self.convolutions)

@@ -59,6 +59,6 @@ def test_probability(original, outputs):
 
 def test_penalty(original, outputs):
     """0.03 times the sum of the squares of the filters is the original's penalty."""
-    total = 0.03 * sum(float(encoder.penalty()) for encoder in outputs[1])
+    total = 0.03 * sum(encoder.penalty().item() for encoder in outputs[1])
 
     assert total == pytest.approx(float(original["l2_penalty"]), rel=1e-5)
