@@ -42,14 +42,7 @@ from skmm.fusion._common import (
     usable_rows,
     warn_without_modality,
 )
-from skmm.fusion._network import build_net, prediction_batch_size, resume_net
-
-
-def _fused(output):
-    """The fused vectors of a network's output."""
-    if output.fused is None:
-        raise NotImplementedError("transform needs a network that returns FusionOutput(..., fused=vector).")
-    return output.fused
+from skmm.fusion._network import any_vector, build_net, fused_vector, prediction_batch_size, resume_net
 
 
 class BaseFusionClassifier(
@@ -365,7 +358,7 @@ class BaseFusionClassifier(
             index after ``set_output(transform="pandas")``.
         """
         X = self._validate_new(X, "their fused vector is that of nothing")
-        fused = self._run(X, _fused)
+        fused = self._run(X, fused_vector)
         if wants_pandas(self):  # scikit-learn would number the rows
             return pd.DataFrame(fused, index=X.index, columns=self.get_feature_names_out())
         return fused
@@ -408,7 +401,7 @@ class BaseFusionClassifier(
         return make_inputs(self.schema_, self.modalities_, standardize=bool(self.standardize))
 
     def _prepare(self, X, rows, codes, weights, groups):
-        """Before inputs and a first network: whatever else is to be learned from the training rows of X."""
+        """Before a first network: whatever else is to be learned from the training rows of X."""
 
     def _start(self, X, classes, weights=None):
         """A new seed, and modalities and classes of these samples."""
@@ -459,9 +452,8 @@ class BaseFusionClassifier(
         self.net_.batch_size = batch_size
 
         def batches(chosen, *, checked):
-            return self._batches(
-                X, rows=rows[chosen], y=codes[chosen], weights=factored[chosen], checked=checked
-            )
+            known = {"rows": rows[chosen], "y": codes[chosen], "weights": factored[chosen]}
+            return batches_for(self.net_, X, self._inputs, checked=checked, **known)
 
         valid = None if held_out is None else batches(held_out, checked=False)
         try:
@@ -481,23 +473,18 @@ class BaseFusionClassifier(
         self.history_ = history_frame(self.net_)
         self.best_epoch_ = best_epoch
         self.validation_rows_ = None if held_out is None else np.sort(rows[held_out])
-        self._n_features_out = self._run(
-            X[rows[:1]], lambda output: output.logits if output.fused is None else output.fused
-        ).shape[1]
+        self._n_features_out = self._run(X[rows[:1]], any_vector).shape[1]
         return self._finish()
 
     def _finish(self):
         """After a training: what a class sets besides."""
         return self
 
-    def _batches(self, X, **options):
-        """Samples of ``X`` as batches for the network, where it is."""
-        return batches_for(self.net_, X, self._inputs, **options)
-
     def _run(self, X, read, **options):
         """Run the network over validated samples; ``read`` takes what is wanted from its output."""
         size = prediction_batch_size(self.net_.batch_size, self._inputs, X)
-        found = forward_batches(self.net_, self._batches(X), read, size, **options)
+        data = batches_for(self.net_, X, self._inputs)
+        found = forward_batches(self.net_, data, read, size, **options)
         known = has_modality(X, self.modalities_)
         for values in found.values() if isinstance(found, dict) else [found]:
             check_no_overflow(values, known)

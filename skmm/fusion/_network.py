@@ -45,3 +45,15 @@ def _values_of(shape, value, kind):
     if kind == "bag":  # networks fill up all bags to the size of the largest
         return prod(shape) * int(value.lengths.max(initial=0))
     return prod(shape) if len(shape) > 1 else 0
+
+
+def any_vector(output):
+    """What `transform` gives, or the logits where it gives nothing."""
+    return output.logits if output.fused is None else output.fused
+
+
+def fused_vector(output):
+    """The fused vectors in a network's output."""
+    if output.fused is None:
+        raise NotImplementedError("transform needs a network that returns FusionOutput(..., fused=vector).")
+    return output.fused
