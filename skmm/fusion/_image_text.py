@@ -147,7 +147,7 @@ class ImageTextClassifier(SeveralLabelsClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels; the columns of y where a sample may have several.
+        Labels; where a sample may have several, a list with [0, 1] for each column of y.
     modalities_ : tuple of str
         Modalities that some training sample has, in alphabetical order.
     tokenizers_ : dict of str -> TextTokenizer

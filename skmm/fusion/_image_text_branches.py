@@ -1,5 +1,7 @@
 """From the parameters of an ImageTextClassifier to inputs, encoders, and the rates at which they learn."""
 
+import warnings
+
 import numpy as np
 from torch import nn
 from torch.optim import LBFGS
@@ -161,9 +163,17 @@ def make_branches(estimator, shapes, ready):
             _new_branch(estimator, name, kind, shape) if encoder is None else encoder.branch
         )
         share, trainable = getattr(estimator, f"{kind}_lr"), getattr(estimator, f"{kind}_trainable")
+        is_trained = encoder is not None and encoder.is_trained
         if share is None:
-            share = _TRANSFERRED_LR if encoder is not None and encoder.is_trained else 1
+            share = _TRANSFERRED_LR if is_trained else 1
         if share == 0:
+            if not is_trained:
+                warnings.warn(
+                    f"{type(estimator).__name__}: the encoder of modality {name!r} has random weights and is "
+                    f"frozen ({kind}_lr=0), so it stays random.",
+                    UserWarning,
+                    stacklevel=8,
+                )
             branch.freeze()
         elif trainable is not None:
             _check_parts(branch, trainable, f"{kind}_trainable", type(estimator).__name__)

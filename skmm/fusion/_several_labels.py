@@ -44,11 +44,16 @@ def encode_label_sets(X, y, who):
     Raises
     ------
     ValueError
-        If a label has one value alone in all samples: names its column.
+        If there are other values than 0 and 1, or all samples have the same labels.
     """
     y = check_array(y, accept_sparse="csr", input_name="y")
     y = y.toarray() if hasattr(y, "toarray") else y
     check_consistent_length(X, y)
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError(
+            f"{who} takes y with a column a label, 1 where a sample has it and 0 where not. Got the values "
+            f"{np.unique(y).tolist()} instead."
+        )
     sets, codes = np.unique(y.astype(np.int64), axis=0, return_inverse=True)
     if len(sets) < 2:
         raise ValueError(
@@ -165,10 +170,10 @@ class SeveralLabelsClassifier(BaseFusionClassifier):
         return super()._to_proba(scores) if self._label_sets is None else expit(scores)
 
     def _finish(self):
-        """After a training on several labels, their columns are the classes."""
+        """After a training on several labels, each has its classes, as scikit-learn's scorers expect them."""
         if self._label_sets is not None:
             self.class_prior_ = self.class_prior_ @ self._label_sets
-            self.classes_ = np.arange(self._label_sets.shape[1])
+            self.classes_ = [np.arange(2)] * self._label_sets.shape[1]
         return self
 
     def __sklearn_tags__(self):
