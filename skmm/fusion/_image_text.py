@@ -409,4 +409,4 @@ class ImageTextClassifier(SeveralLabelsClassifier):
             label_loss=vars(self).pop("_label_loss"),
         )
         module.lr_shares = shares
-        return module
+        return module.train()  # encoders that were there before come in evaluation mode
