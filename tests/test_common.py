@@ -16,7 +16,7 @@ from skmm.testing import all_estimators, parametrize_with_multimodal_checks
 # Arguments that a class needs, or with which it is quick. Every other estimator is checked as it is.
 QUICK = {
     "hidden": 4, "n_layers": 1, "n_latents": 2, "latent_dim": 4, "n_filters": 2, "embedding_dim": 4,
-    "max_epochs": 2,
+    "max_epochs": 2, "batch_size": 34,
 }  # fmt: skip
 ARGUMENTS = {
     "ClassWeightClassifier": {"estimator": LateFusionClassifier()},
@@ -57,8 +57,8 @@ NOT_MULTIMODAL = {
 }
 # Some of scikit-learn's checks want accuracy: more epochs than are quick. Others want weights to be the same
 # as repetitions, which holds where all samples are one batch, to the rounding of float64.
-LEARNING = {"hidden": 64, "n_layers": 1, "n_latents": 2, "depth": 1, "max_epochs": 12}
-FULL_BATCH = {**LEARNING, "max_epochs": 60, "precision": "float64", "batch_size": -1}
+LEARNING = {"hidden": 64, "n_layers": 1, "n_latents": 2, "depth": 1, "max_epochs": 4, "lr": 0.01}
+FULL_BATCH = {**LEARNING, "max_epochs": 20, "precision": "float64", "batch_size": -1}
 SETTINGS = {
     "check_classifiers_train": LEARNING,
     "check_class_weight_classifiers": LEARNING,
