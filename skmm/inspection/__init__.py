@@ -2,6 +2,8 @@
 
 from skmm.inspection._ablation_display import AblationDisplay
 from skmm.inspection._attention_display import AttentionDisplay
+from skmm.inspection._attribute import attribute
+from skmm.inspection._attributions import Attributions
 from skmm.inspection._confidence_display import ModalityConfidenceDisplay
 from skmm.inspection._informativeness_display import FeatureInformativenessDisplay
 from skmm.inspection._region_curve import region_curve
@@ -13,11 +15,13 @@ from skmm.inspection._token_attribution_display import TokenAttributionDisplay
 __all__ = [
     "AblationDisplay",
     "AttentionDisplay",
+    "Attributions",
     "FeatureInformativenessDisplay",
     "ModalityConfidenceDisplay",
     "RegionCurveDisplay",
     "RegionDisplay",
     "TokenAttributionDisplay",
+    "attribute",
     "find_regions",
     "region_curve",
 ]

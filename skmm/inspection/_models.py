@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skmm.containers import ModalityDict, as_modality_dict
@@ -44,11 +45,16 @@ def _apply(step, X):
     return ModalityDict({"x": out}, kinds={"x": "table"}, feature_names={"x": names}) if fits else out
 
 
-def seen_by_model(estimator, X, methods, who):
-    """The model in an estimator that has ``methods``, and X as it reaches it; raises where there is none."""
+def reached(estimator, X, trace=None):
+    """The model inside an estimator, X as it reaches it, and names of features that were there on the way.
+
+    ``trace`` is called with each transformer that is passed, what went in, and what came out.
+    """
     before = {}
     while True:
-        if hasattr(estimator, "best_estimator_"):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         elif hasattr(estimator, "steps"):
             check_is_fitted(estimator)
@@ -56,20 +62,25 @@ def seen_by_model(estimator, X, methods, who):
             before = {**before, **_names_of(given)}
             for _, step in estimator.steps[:-1]:
                 if step is not None and hasattr(step, "transform"):  # neither "passthrough" nor a sampler
-                    X = _apply(step, X)
+                    out = _apply(step, X)
+                    if trace is not None:
+                        trace(step, X, out)
+                    X = out
             estimator = estimator.steps[-1][1]
         else:
-            break
-    absent = [method for method in methods if not hasattr(estimator, method)]
-    if absent:
-        if hasattr(estimator, "estimator") and not hasattr(estimator, "predict_proba"):
-            raise NotFittedError(f"{type(estimator).__name__} is not fitted yet. Call fit first.")
-        raise ValueError(
-            f"{who} needs an estimator with the method {absent[0]}, as {_WITH[absent[0]]} has, alone, as the "
-            f"last step of a Pipeline, or in a search. Got {type(estimator).__name__} instead."
-        )
-    check_is_fitted(estimator)
-    schema = getattr(estimator, "schema_", None)
+            return estimator, X, before
+
+
+def check_search_is_fitted(estimator):
+    """Raise for a search that is not fitted, in which there is no model yet."""
+    if hasattr(estimator, "estimator") and not hasattr(estimator, "predict_proba"):
+        raise NotFittedError(f"{type(estimator).__name__} is not fitted yet. Call fit first.")
+
+
+def as_seen(model, X, before):
+    """A fitted model, and X as a ModalityDict with the names of features that are known."""
+    check_is_fitted(model)
+    schema = getattr(model, "schema_", None)
     X = as_modality_dict(X, kinds=getattr(schema, "kinds", None))
     after = _names_of(X)
     if schema is not None:  # names of fit, where new data have none
@@ -79,4 +90,17 @@ def seen_by_model(estimator, X, methods, who):
         X = ModalityDict(X, feature_names=fitted) if fitted else X
         after |= fitted
     unnamed = {name for name in before if name in X and name not in after and X.kinds[name] == "table"}
-    return Seen(estimator, X, frozenset(unnamed))
+    return Seen(model, X, frozenset(unnamed))
+
+
+def seen_by_model(estimator, X, methods, who):
+    """The model in an estimator that has ``methods``, and X as it reaches it; raises where there is none."""
+    model, X, before = reached(estimator, X)
+    absent = [method for method in methods if not hasattr(model, method)]
+    if absent:
+        check_search_is_fitted(model)
+        raise ValueError(
+            f"{who} needs an estimator with the method {absent[0]}, as {_WITH[absent[0]]} has, alone, as the "
+            f"last step of a Pipeline, or in a search. Got {type(model).__name__} instead."
+        )
+    return as_seen(model, X, before)
