@@ -280,7 +280,7 @@ def _warn_of_rest(error, n_steps):
     )
     warnings.warn(
         f"The attributions of {len(rows)} of {len(error)} samples (rows {messages.shown(rows)}) do not sum "
-        f"to the change of the logit: they are off by up to {error.max():.1%}, see completeness_error. {advice}",
+        f"to the change of the logit: they are off by up to {error.max():.1%}. {advice}",
         ConvergenceWarning,
         stacklevel=3,
     )

@@ -6,12 +6,12 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from sklearn.utils.validation import check_is_fitted
 
 from skmm._training import Choice, Number, check_values
 from skmm.containers import _validation as messages
 from skmm.fusion import BaseFusionClassifier
 from skmm.inspection._captum import OPTIONS, WITH_BASELINE
-from skmm.inspection._models import check_search_is_fitted
 
 IG = "integrated_gradients"
 _COUNT = Number(Integral, 1)
@@ -42,7 +42,8 @@ def check_model(model):
     """Raise for what is no fusion classifier with a network."""
     if isinstance(model, BaseFusionClassifier):
         return
-    check_search_is_fitted(model)
+    if hasattr(model, "estimator"):  # a search that is not fitted holds no model yet
+        check_is_fitted(model)
     instead = next((_INSTEAD[kind.__name__] for kind in type(model).__mro__ if kind.__name__ in _INSTEAD), "")
     raise ValueError(
         "attribute explains fusion classifiers with a network, such as MMDynamicsClassifier and all others "

@@ -71,12 +71,6 @@ def reached(estimator, X, trace=None):
             return estimator, X, before
 
 
-def check_search_is_fitted(estimator):
-    """Raise for a search that is not fitted, in which there is no model yet."""
-    if hasattr(estimator, "estimator") and not hasattr(estimator, "predict_proba"):
-        raise NotFittedError(f"{type(estimator).__name__} is not fitted yet. Call fit first.")
-
-
 def as_seen(model, X, before):
     """A fitted model, and X as a ModalityDict with the names of features that are known."""
     check_is_fitted(model)
@@ -98,7 +92,8 @@ def seen_by_model(estimator, X, methods, who):
     model, X, before = reached(estimator, X)
     absent = [method for method in methods if not hasattr(model, method)]
     if absent:
-        check_search_is_fitted(model)
+        if hasattr(model, "estimator") and not hasattr(model, "predict_proba"):
+            raise NotFittedError(f"{type(model).__name__} is not fitted yet. Call fit first.")
         raise ValueError(
             f"{who} needs an estimator with the method {absent[0]}, as {_WITH[absent[0]]} has, alone, as the "
             f"last step of a Pipeline, or in a search. Got {type(model).__name__} instead."

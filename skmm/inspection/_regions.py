@@ -133,6 +133,8 @@ def _values(attribution, mask, number):
                 f"{counted.shape}."
             )
     values = np.where(counted[..., None], values.astype(np.float64), 0.0)
+    if np.isnan(values).all():  # the image is missing
+        return np.zeros_like(values), np.zeros_like(counted)
     bad = ~np.isfinite(values).all(axis=2)
     if bad.any():
         row, column = np.argwhere(bad)[0]
@@ -334,7 +336,8 @@ def find_regions(
     ----------
     attribution : array-like of shape (height, width) or (height, width, channels), or list of those
         Attributions of an image, with 1 to 4 channels. Several images are a list, or an array with four
-        axes, (n_images, height, width, channels); a stack of maps without channels is ``list(stack)``.
+        axes, (n_images, height, width, channels); a stack of maps without channels is ``list(stack)``. One
+        that is NaN throughout stands for an image that is missing, and has no regions.
     threshold : float, default=0.5
         The least strength of a strong pixel, in [0, 1]; the "sight sensitivity" of [1]_. A higher one gives
         fewer true and fewer false regions: :func:`region_curve` shows how many.
