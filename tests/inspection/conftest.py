@@ -5,10 +5,16 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skmm import ModalityDict
 from skmm.containers import validate_modalities
+from skmm.fusion import BaseFusionClassifier
+from skmm.nn import Bag, FusionOutput
+
+QUICK = {"hidden": 6, "n_latents": 2, "latent_dim": 8, "patch_size": 8, "n_filters": 3, "embedding_dim": 4}
+ALL_KINDS = {"table": ["dense", "sparse"], "image": ["image"], "bag": ["bag"], "text": ["text"]}
 
 
 class Known(ClassifierMixin, BaseEstimator):
@@ -176,3 +182,95 @@ def open_page(browser, tmp_path):
         return Page(browser, page)
 
     return opened
+
+
+class Linear(torch.nn.Module):
+    """Sums of the values of all modalities but "ignored", weighted by their place; a bag's by instance."""
+
+    largest = 0  # batch that was seen
+
+    def __init__(self, shapes, n_classes):
+        super().__init__()
+        self.weights = torch.nn.ParameterDict(
+            {
+                name: torch.nn.Parameter(torch.linspace(-1, 2, int(np.prod(shape)) * n_classes))
+                for name, shape in shapes.items()
+            }
+        )
+        self.shapes, self.n_classes = shapes, n_classes
+
+    def forward(self, inputs, present):
+        """Logits."""
+        Linear.largest = max(Linear.largest, len(present))
+        logits = 0
+        for column, (name, x) in enumerate(inputs.items()):
+            values = x.values if isinstance(x, Bag) else x
+            scores = values.flatten(1) @ self.weights[name].view(-1, self.n_classes)
+            if isinstance(x, Bag):
+                owners = torch.repeat_interleave(torch.arange(len(present)), x.offsets.diff())
+                scores = scores.new_zeros(len(present), self.n_classes).index_add_(0, owners, scores)
+            if name != "ignored":
+                logits = logits + scores * present[:, column, None]
+        return FusionOutput(logits)
+
+
+class LinearClassifier(BaseFusionClassifier):
+    """A classifier whose attributions are known."""
+
+    _accepts = ("table", "image", "volume", "bag")
+
+    def __init__(self, *, max_epochs=1, lr=1e-3, standardize=False, precision="float32", random_state=0):
+        super().__init__(
+            max_epochs=max_epochs,
+            lr=lr,
+            standardize=standardize,
+            precision=precision,
+            random_state=random_state,
+        )
+
+    def _make_module(self, shapes, n_classes):
+        return Linear(shapes, n_classes)
+
+    def weights(self, name, column=1):
+        """Weights of one class."""
+        found = self.net_.module_.weights[name].detach().double().numpy()
+        return found.reshape(-1, len(self.classes_))[:, column]
+
+
+@pytest.fixture
+def linear_classifier():
+    """The class of linear classifiers."""
+    return LinearClassifier
+
+
+@pytest.fixture
+def linear():
+    """A linear classifier, fitted, and its X, in which two entries are missing; nothing is standardized."""
+    rng = np.random.default_rng(0)
+    data = {
+        "rna": rng.normal(size=(10, 3)),
+        "scan": rng.integers(0, 256, size=(10, 4, 5, 3), dtype=np.uint8),
+        "ignored": rng.normal(size=(10, 2)),
+    }
+    present = {"rna": np.arange(10) != 3, "scan": np.arange(10) != 4}
+    X = ModalityDict(data, present=present, feature_names={"rna": ["TP53", "KRAS", "MYC"]})
+    return LinearClassifier().fit(X, np.array(["ill", "well"] * 5)), X
+
+
+@pytest.fixture(scope="package")
+def fitted(make_modalities):
+    """Return a function of a class that gives it fitted, with 30 samples of all kinds that it takes."""
+    made = {}
+
+    def fit(cls):
+        if cls not in made:
+            X, y, _ = make_modalities([kind for one in cls._accepts for kind in ALL_KINDS.get(one, [])], 24)
+            data = {k: np.kron(v, np.ones((1, 2, 2), v.dtype)) if k == "image" else v for k, v in X.items()}
+            present = {name: X.is_present(name) for name in X}
+            X = ModalityDict(data, kinds=X.kinds, present=present, groups=X.groups)
+            model = cls(max_epochs=4, random_state=0)
+            model.set_params(**{k: v for k, v in QUICK.items() if k in model.get_params()})
+            made[cls] = model.fit(X, y), X
+        return made[cls]
+
+    return fit
