@@ -229,6 +229,7 @@ class LinearClassifier(BaseFusionClassifier):
         )
 
     def _make_module(self, shapes, n_classes):
+        """The network."""
         return Linear(shapes, n_classes)
 
     def weights(self, name, column=1):
@@ -263,6 +264,7 @@ def fitted(make_modalities):
     made = {}
 
     def fit(cls):
+        """The model and its X."""
         if cls not in made:
             X, y, _ = make_modalities([kind for one in cls._accepts for kind in ALL_KINDS.get(one, [])], 24)
             data = {k: np.kron(v, np.ones((1, 2, 2), v.dtype)) if k == "image" else v for k, v in X.items()}
