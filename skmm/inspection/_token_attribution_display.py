@@ -284,49 +284,42 @@ class TokenAttributionDisplay:
         check_values(who, {"token_score": self.token_score, "scale": scale}, _RULES)
         self._is_signed = self.token_score == _SIGNED
         texts = as_texts(self.texts, who)
-        for name in ("tokens", "attributions", "y", "names", "target"):
-            given = getattr(self, name)
-            if np.ndim(given) == 0 if name == "target" else given is None:
-                continue
-            if len(given) != len(texts):
+        given = {name: getattr(self, name) for name in ("tokens", "attributions", "y", "names", "target")}
+        given = {  # as lists: a Series would be asked by its labels
+            name: value if value is None or (name == "target" and np.ndim(value) == 0) else list(value)
+            for name, value in given.items()
+        }
+        for name, value in given.items():
+            if isinstance(value, list) and len(value) != len(texts):
                 raise ValueError(
-                    f"{name} must have an entry for each of {len(texts)} texts. Got {len(given)}."
+                    f"{name} must have an entry for each of {len(texts)} texts. Got {len(value)}."
                 )
+        tokens = given["tokens"]
         present = np.array([text is not None for text in texts], dtype=bool)
         labels = None if self.y is None else np.asarray(self.y)
         self.rows_ = samples_to_show(samples, present, labels)
         values = {}
         for row in np.flatnonzero(present):
-            check_tokens(texts[row], self.tokens[row], row)
-            values[row] = check_values_of_tokens(
-                self.attributions[row], self.tokens[row], row,
-                lowest=None if self._is_signed else 0,
-            )  # fmt: skip
+            check_tokens(texts[row], tokens[row], row)
+            lowest = None if self._is_signed else 0
+            values[row] = check_values_of_tokens(given["attributions"][row], tokens[row], row, lowest=lowest)
         tops = {row: float(np.abs(own).max(initial=0.0)) for row, own in values.items()}
         shared = max(tops.values(), default=0.0) if scale == "shared" else scale
         self._top = 1.0 if scale == "max" else float(shared)
-        self.words_ = word_frame(texts, self.tokens, values, self.rows_)
+        self.words_ = word_frame(texts, tokens, values, self.rows_)
         reports = []
         for row in self.rows_:
             top = tops[row] if scale == "max" else self._top
             reports.append(
                 Report(
-                    self._title(row, labels),
-                    pieces_of(texts[row], self.tokens[row]),
+                    _title(row, given["names"], given["y"], given["target"]),
+                    pieces_of(texts[row], tokens[row]),
                     values[row],
                     ranks_of(values[row]),
                     levels_of(values[row], top),
                 )
             )
         return reports
-
-    def _title(self, row, labels):
-        """What a sample is called, and the class that is spoken for where it is one of its own."""
-        name = f"row {row}" if self.names is None else str(self.names[row])
-        parts = [] if labels is not None and self.names is None else [name]
-        parts += [] if labels is None else [str(labels[row])]
-        title = ": ".join(parts)
-        return title if np.ndim(self.target) == 0 else f"{title} (speaking for {self.target[row]})"
 
     def _meaning(self, scale):
         """What the colours mean, in words."""
@@ -337,3 +330,13 @@ class TokenAttributionDisplay:
             named = str(self.target) if one else "the class"
             meaning = f"red speaks for {named}, blue against it"
         return meaning + ("; 1: the strongest word of a text" if scale == "max" else "")
+
+
+def _title(row, names, labels, target):
+    """What a sample is called, and the class that is spoken for where it is one of its own."""
+    parts = (
+        [] if labels is not None and names is None else [f"row {row}" if names is None else str(names[row])]
+    )
+    parts += [] if labels is None else [str(labels[row])]
+    title = ": ".join(parts)
+    return f"{title} (speaking for {target[row]})" if isinstance(target, list) else title

@@ -6,6 +6,7 @@ from itertools import pairwise
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
@@ -207,7 +208,7 @@ def test_nothing_to_show_is_said(words):
 
 
 def test_what_the_caller_has_stays_as_it_is(words):
-    """Read-only arrays are taken and not written to, and an array of them as well."""
+    """Read-only arrays are taken and not written to; series count by position, whatever their labels."""
     tokens, values = words
     arrays = [np.array(own) for own in values]
     for array in arrays:
@@ -215,8 +216,15 @@ def test_what_the_caller_has_stays_as_it_is(words):
     packed = np.empty(3, dtype=object)
     packed[:] = arrays
 
-    display = TokenAttributionDisplay.from_predictions(np.array(REPORTS, dtype=object), tokens, packed)
+    labelled = pd.Series(packed, index=[2, 1, 0])
+    display = TokenAttributionDisplay(
+        pd.Series(REPORTS, index=[2, 1, 0]),
+        tokens,
+        labelled,
+        names=pd.Series(["A", "B", "C"], index=[2, 1, 0]),
+    ).plot()
 
+    assert [axes.get_title() for axes in display.axes_] == ["A", "C"]
     assert display.words_["attribution"].tolist() == values[0] + values[2]
 
 
