@@ -5,6 +5,7 @@ from skmm.inspection._attention_display import AttentionDisplay
 from skmm.inspection._attribute import attribute
 from skmm.inspection._attributions import Attributions
 from skmm.inspection._confidence_display import ModalityConfidenceDisplay
+from skmm.inspection._explanation_report import explanation_report
 from skmm.inspection._informativeness_display import FeatureInformativenessDisplay
 from skmm.inspection._region_curve import region_curve
 from skmm.inspection._region_curve_display import RegionCurveDisplay
@@ -22,6 +23,7 @@ __all__ = [
     "RegionDisplay",
     "TokenAttributionDisplay",
     "attribute",
+    "explanation_report",
     "find_regions",
     "region_curve",
 ]

@@ -8,6 +8,7 @@ and nothing else. So a page has no attributes ``style`` or ``onclick``: looks ar
 import base64
 import hashlib
 import html
+import math
 from pathlib import Path
 from string import Template
 
@@ -45,7 +46,8 @@ $body
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1c1f24; --soft: #5a616b; --line: #d5d9df;
-  --card: #fff; --for: #b2182b; --against: #2166ac; --strong: #6a51a3; --warn: #fff3d6; --warn-ink: #5c4200;
+  --card: #fff; --for: #b2182b; --against: #2166ac; --strong: #6a51a3; --right: #1b7837;
+  --warn: #fff3d6; --warn-ink: #5c4200;
   --zoom: 1; font-size: calc(100% * var(--zoom)); }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 72rem; padding: 0 1.25rem 4rem; background: var(--page);
@@ -87,15 +89,38 @@ th, td { padding: .12rem .9rem .12rem 0; text-align: left; font-weight: normal; 
 thead th { color: var(--soft); font-size: .8rem; }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 svg { display: block; width: 12rem; height: .75rem; }
+.pair { display: flex; flex-wrap: wrap; gap: .5rem 3.5rem; align-items: flex-start; }
+.pair h3 { margin-top: .35rem; }
+.pictures { display: flex; flex-wrap: wrap; gap: .75rem 1.25rem; align-items: flex-start;
+  margin: .4rem 0 1rem; }
+figure { margin: 0; }
+.picture { height: auto; width: 19rem; max-width: 100%; border: 1px solid var(--line);
+  background: #fff; }
+.picture circle, .picture text { fill: none; vector-effect: non-scaling-stroke; }
+.picture .case { stroke: #fff; stroke-width: 4; }
+.picture .cf { stroke: #b2182b; stroke-width: 2; }
+.picture .ca { stroke: #2166ac; stroke-width: 2; stroke-dasharray: 5 3; }
+.picture text { font-weight: bold; stroke: #fff; stroke-width: 3; paint-order: stroke; }
+.picture .tf { fill: #b2182b; } .picture .ta { fill: #2166ac; }
+.coarse { image-rendering: pixelated; }
+.sums, .warning { margin-top: 1rem; }
+.right { color: var(--right); } .wrong { color: var(--for); }
+.missing { color: var(--soft); font-style: italic; }
+.warning { padding: .5rem .8rem; background: var(--warn); color: var(--warn-ink); border-radius: .4rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; }
+.words { width: 21rem; max-width: 100%; font-size: .8rem; }
+ul { max-width: 50rem; margin: .5rem 0; padding-left: 1.2rem; } li { margin: .2rem 0; }
 .axis { stroke: var(--soft); stroke-width: 1; vector-effect: non-scaling-stroke; }
 .bf { fill: var(--for); } .ba { fill: var(--against); } .bs { fill: var(--strong); }
+.bn { fill: var(--soft); }
 #tip { position: fixed; z-index: 2; max-width: 22rem; padding: .35rem .6rem; border-radius: .4rem;
   background: #1c1f24; color: #fff; border: 1px solid #5a616b; font-size: .9rem; white-space: pre-line;
   overflow-wrap: anywhere; pointer-events: none; font-variant-numeric: tabular-nums; }
 #tip[hidden] { display: none; }
 @media screen and (prefers-color-scheme: dark) {
   :root { --page: #17191d; --ink: #e8eaed; --soft: #a5acb6; --line: #3a3f47; --card: #17191d;
-    --for: #ff7a66; --against: #5aa9ff; --strong: #b79cff; --warn: #3b2f10; --warn-ink: #ffe2a0; }
+    --for: #ff7a66; --against: #5aa9ff; --strong: #b79cff; --right: #7fd58e;
+    --warn: #3b2f10; --warn-ink: #ffe2a0; }
   #tip { background: #e8eaed; color: #17191d; }
 }
 @media print {
@@ -112,10 +137,12 @@ _SCRIPT = """
 (() => {
   const tip = document.getElementById("tip");
   const words = document.querySelectorAll(".w");
-  const hide = () => { tip.hidden = true; };
+  let told = null;
+  const hide = () => { tip.hidden = true; told = null; };
   const show = (word) => {
     tip.textContent = word.dataset.tip;
     tip.hidden = false;
+    told = word;
     const place = word.getClientRects()[0], own = tip.getBoundingClientRect();
     const below = place.bottom + 6 + own.height < innerHeight;
     tip.style.left = Math.max(4, Math.min(place.left, innerWidth - own.width - 4)) + "px";
@@ -157,7 +184,9 @@ _SCRIPT = """
   }
   for (const tools of document.querySelectorAll(".tools")) tools.hidden = false;
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-  document.addEventListener("scroll", hide, { passive: true });
+  document.addEventListener("scroll", () => {  // also where a word that gets the focus is scrolled to
+    if (told && told === document.activeElement) show(told); else hide();
+  }, { passive: true });
 })();
 """
 
@@ -171,8 +200,27 @@ def number(value, *, signed=True):
     """A number for readers, with a true minus sign."""
     if value == 0:
         return "0"
-    text = f"{value:+.3g}" if signed else f"{value:.3g}"
+    form = ".0f" if 1e3 <= abs(value) < 1e7 else ".3g"  # 250000, as people write it
+    text = format(value, f"+{form}" if signed else form)
     return f"\N{MINUS SIGN}{text[1:]}" if text[0] == "-" else text
+
+
+def aligned(value, top):
+    """A number of a column whose largest is ``top``: as many decimals as give that one three digits."""
+    if not 1e-4 <= abs(top) < 1e6:
+        return number(value)
+    decimals = max(0, 2 - math.floor(math.log10(abs(top))))
+    text = f"{value:+.{decimals}f}"
+    return f"\N{MINUS SIGN}{text[1:]}" if text[0] == "-" else text
+
+
+def percent(share):
+    """A share for readers: one that is not all, or not nothing, does not look so."""
+    if 0 < share < 0.01:
+        return "below 1 %"
+    if 0.99 < share < 1:
+        return "above 99 %"
+    return f"{100 * share:.0f} %"
 
 
 def class_of(step, *, signed):

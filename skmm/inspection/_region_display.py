@@ -360,7 +360,7 @@ def draw_regions(ax, regions, shape, form):
         if form != "circle":
             size = region.right - region.left, region.bottom - region.top
             ax.add_patch(patches.Rectangle((region.left - 0.5, region.top - 0.5), *size, **style))
-        place, (right, down) = _place_of_number(region, regions, shape, form, taken)
+        place, (right, down) = place_of_number(region, regions, shape, form, taken)
         taken.append(place)
         text = ax.annotate(
             str(region.region + 1), place, xytext=(2 * right, -down), textcoords="offset points",
@@ -370,7 +370,7 @@ def draw_regions(ax, regions, shape, form):
         text.set_path_effects(_cased(2.5))
 
 
-def _place_of_number(region, regions, shape, form, taken):
+def place_of_number(region, regions, shape, form, taken):
     """A corner of a region for its number: in the image, outside other regions, away from other numbers."""
     aside = 0.71 * region.radius if form != "box" else (region.right - region.left) / 2
     along = 0.71 * region.radius if form != "box" else (region.bottom - region.top) / 2

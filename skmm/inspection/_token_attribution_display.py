@@ -7,18 +7,19 @@ import numpy as np
 from skmm._optional import import_optional
 from skmm._text import as_texts
 from skmm._training import Choice, Number, check_values
+from skmm.inspection._attribute import attribute
 from skmm.inspection._html import colour_rules, escaped, page, write_page
+from skmm.inspection._models import reached
 from skmm.inspection._panels import figure_of, plain_title, say
+from skmm.inspection._report_steps import Trail, as_given
 from skmm.inspection._samples import samples_to_show
-from skmm.inspection._token_colours import colour_scale, levels_of
+from skmm.inspection._token_colours import colour_scale
 from skmm.inspection._token_html import legend_html, text_html
 from skmm.inspection._token_plot import Letters, draw_bar, draw_text
 from skmm.inspection._token_text import (
-    Report,
     check_tokens,
     check_values_of_tokens,
-    pieces_of,
-    ranks_of,
+    read_report,
     word_frame,
 )
 from skmm.model_selection._plotting import new_axes
@@ -40,7 +41,7 @@ class TokenAttributionDisplay:
     white is zero. Words that are not in the vocabulary, or were cleaned away, have no colour, but are shown:
     the text is the reader's own. Squares (``token_score="squared"``) have no sign, and are purple.
 
-    Use :meth:`from_predictions` to make one. :meth:`plot` draws it with matplotlib, :meth:`to_html` writes a
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one. :meth:`plot` draws it with matplotlib, :meth:`to_html` writes a
     page that tells the value of each word.
 
     Parameters
@@ -60,7 +61,7 @@ class TokenAttributionDisplay:
         The class for which positive attributions speak; of all samples, or of each.
     token_score : {"signed", "squared"}, default="signed"
         Whether attributions have a sign, or are squares as in the paper: the squared gradient with respect to
-        the embedding matrix, summed per row. Neither is computed here.
+        the embedding matrix, summed per row.
 
     Attributes
     ----------
@@ -115,6 +116,91 @@ class TokenAttributionDisplay:
         self.names = names
         self.target = target
         self.token_score = token_score
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        modality=None,
+        target=None,
+        token_score=_SIGNED,
+        method=None,
+        ax=None,
+        **options,
+    ):
+        """Ask a fitted model which words it goes by, and plot them on the raw texts.
+
+        All samples go through the model; hand over a part of many.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, as :func:`attribute` takes it: a fusion classifier that takes texts, such as
+            ImageTextClassifier, alone, as the last step of a Pipeline, or in a search.
+        X : mapping of str -> array, or ModalityDict
+            Samples. Sample ids of a ModalityDict are their names.
+        y : array-like of shape (n_samples,), default=None
+            Labels, as titles; samples of all classes are then shown in turn.
+        modality : str, default=None
+            The texts to show; may be left out where there is one modality of texts.
+        target : label or array-like of shape (n_samples,), default=None
+            The class for which words speak, of all samples or of each; default: the one that is predicted.
+        token_score : {"signed", "squared"}, default="signed"
+            What a word says for and against the class; or, as in the paper, how much the answer depends on
+            it: the squared gradient with respect to its vector, summed, in parts of that of all words of the
+            text.
+        method : str, default=None
+            A method of :func:`attribute`; default: "integrated_gradients", and "saliency", which is the
+            gradient, for squares.
+        ax : matplotlib Axes or array of them, default=None
+            Where to draw, one Axes a sample; default: a new figure.
+        **options : dict
+            Further arguments of :meth:`plot`.
+
+        Returns
+        -------
+        TokenAttributionDisplay
+            With ``words_``, ``rows_``, ``axes_`` and ``figure_``.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not allowed, or no texts reach the model: names the step that has made
+            something else of them.
+
+        Examples
+        --------
+        >>> from skmm.fusion import ImageTextClassifier
+        >>> from skmm.inspection import TokenAttributionDisplay
+        >>> reports = ["Lungs are clear.", "Left effusion.", "Clear lungs, no effusion.", "Effusion seen."]
+        >>> X, y = {"report": reports}, ["well", "ill", "well", "ill"]
+        >>> model = ImageTextClassifier(8, n_filters=4, max_epochs=2, random_state=0).fit(X, y)
+        >>> display = TokenAttributionDisplay.from_estimator(model, X, target="ill", samples=[1])
+        >>> display.words_["word"].tolist()
+        ['Left', 'effusion']
+        """
+        check_values(cls.__name__, {"token_score": token_score}, {"token_score": _RULES["token_score"]})
+        is_signed = token_score == _SIGNED
+        method = ("integrated_gradients" if is_signed else "saliency") if method is None else method
+        X = as_given(estimator, X)
+        attributions = attribute(estimator, X, target, method=method, token_score=token_score)
+        name = _of_texts(estimator, X, attributions, modality)
+        values = [np.asarray(own, dtype=np.float64) for own in attributions[name]]
+        if not is_signed:
+            values = [own / (own.sum() or 1.0) for own in values]
+        targets = attributions.target
+        return cls(
+            attributions.X[name],
+            attributions.tokens[name],
+            values,
+            y=y,
+            names=attributions.index,
+            target=targets[0] if len(set(targets)) == 1 else targets,
+            token_score=token_score,
+        ).plot(ax=ax, **options)
 
     @classmethod
     def from_predictions(
@@ -307,19 +393,14 @@ class TokenAttributionDisplay:
         shared = max(tops.values(), default=0.0) if scale == "shared" else scale
         self._top = 1.0 if scale == "max" else float(shared)
         self.words_ = word_frame(texts, tokens, values, self.rows_)
-        reports = []
-        for row in self.rows_:
-            top = tops[row] if scale == "max" else self._top
-            reports.append(
-                Report(
-                    _title(row, given["names"], given["y"], given["target"]),
-                    pieces_of(texts[row], tokens[row]),
-                    values[row],
-                    ranks_of(values[row]),
-                    levels_of(values[row], top),
-                )
+        names, target = given["names"], given["target"]
+        return [
+            read_report(
+                _title(row, names, given["y"], target), texts[row], tokens[row], values[row],
+                tops[row] if scale == "max" else self._top,
             )
-        return reports
+            for row in self.rows_
+        ]  # fmt: skip
 
     def _meaning(self, scale):
         """What the colours mean, in words."""
@@ -330,6 +411,26 @@ class TokenAttributionDisplay:
             named = str(self.target) if one else "the class"
             meaning = f"red speaks for {named}, blue against it"
         return meaning + ("; 1: the strongest word of a text" if scale == "max" else "")
+
+
+def _of_texts(estimator, X, attributions, modality):
+    """The name of the texts to show; raises where none of that name reach the model."""
+    kinds = attributions.X.kinds
+    texts = [name for name in attributions if kinds[name] == "text"]
+    if modality is None and len(texts) == 1:
+        return texts[0]
+    if modality in texts:
+        return modality
+    trail = Trail()
+    reached(estimator, X, trail)
+    made = [
+        f"{name!r} reaches the model as a {kinds[name]}, made by {step}"
+        for name, step in trail.made_by.items()
+    ]
+    raise ValueError(
+        f"modality must be one of {texts}, the texts that reach the model. Got {modality!r}. {'; '.join(made)}"
+        f"{'.' if made else ''}".rstrip()
+    )
 
 
 def _title(row, names, labels, target):

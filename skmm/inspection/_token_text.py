@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from skmm.inspection._token_colours import levels_of
+
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 _NEWLINE = "\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]"
 _PARTS = re.compile(rf"(?P<newline>{_NEWLINE})|(?P<blank>[^\S\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]+)|\S+")
@@ -158,6 +160,29 @@ def pieces_of(text, tokens):
     if end < len(text):
         pieces.append(Piece(text[end:], None))
     return pieces
+
+
+def read_report(title, text, tokens, values, top):
+    """A text as it is shown.
+
+    Parameters
+    ----------
+    title : str
+        What stands above it.
+    text : str
+        The raw text.
+    tokens : list of Token
+        In the order of the text.
+    values : ndarray of shape (n_tokens,)
+        Their attributions.
+    top : float
+        The value that has the full colour.
+
+    Returns
+    -------
+    Report
+    """
+    return Report(title, pieces_of(text, tokens), values, ranks_of(values), levels_of(values, top))
 
 
 def ranks_of(values):

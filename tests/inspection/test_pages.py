@@ -1,12 +1,17 @@
 """Pages in a real browser: they render, tell values, fetch nothing, and run nothing that comes from data."""
 
+from io import BytesIO
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from PIL import Image
 
-from skmm.inspection import TokenAttributionDisplay
-from skmm.inspection._html import escaped, page
+from skmm import ModalityDict
+from skmm.fusion import ImageTextClassifier
+from skmm.inspection import TokenAttributionDisplay, explanation_report
+from skmm.inspection._html import page
 from skmm.inspection._token_colours import STEPS
 from skmm.preprocessing import TextTokenizer
 
@@ -185,6 +190,72 @@ def test_nothing_of_the_data_is_markup(open_page):
     assert page.complaints() == []
 
 
+@pytest.fixture(scope="module")
+def hostile():
+    """A fitted model and data in which ids, names, labels, texts and parameters are payloads."""
+    rng = np.random.default_rng(0)
+    y = np.array([PAYLOADS[0], PAYLOADS[4]] * 6)
+    images = rng.integers(0, 60, (12, 12, 10)).astype(np.uint8)
+    images[1::2, 3:7, 2:6] += 150
+    names = ["<script>pwned=1</script>", '"onmouseover="pwned=1', "</style><b>lab"]
+    X = ModalityDict(
+        {names[0]: images, names[1]: (PAYLOADS * 2)[:12], names[2]: rng.normal(size=(12, 2))},
+        feature_names={names[2]: PAYLOADS[2:4]},
+        index=(PAYLOADS * 2)[:12],
+    )
+    tokenizer = TextTokenizer(stop_words=PAYLOADS[:1])
+    model = ImageTextClassifier(
+        4, n_filters=3, embedding_dim=5, tokenizer=tokenizer, max_epochs=2, random_state=0
+    )
+    return model.fit(X, y), X, y, names
+
+
+def test_a_report_renders_and_nothing_of_its_data_is_markup(open_page, hostile):
+    """All names and texts are there as they are; nothing runs, is fetched, or breaks the page's policy."""
+    model, X, y, names = hostile
+
+    report = explanation_report(model, X, y=y, samples=range(12), title=PAYLOADS[1], n_features=2)
+    page = open_page(report)
+
+    page.js("for (const it of document.querySelectorAll('*')) { it.dispatchEvent(new Event('mouseover')); }")
+    assert page.js("return [window.pwned, window.name]") == [None, ""]
+    assert page.js("return typeof pwned") == "undefined"
+    assert page.browser.title == PAYLOADS[1]
+    ids = [title.get_property("textContent") for title in page.all("article h2")]
+    assert ids == X.index.tolist()
+    assert [text.get_property("textContent") for text in page.all(".text")] == list(X[names[1]])
+    content = page.one("main").get_property("textContent")
+    for part in (*names, PAYLOADS[0], PAYLOADS[4], *PAYLOADS[2:4]):
+        assert part in content
+    parameters = "".join(page.one("pre").get_property("textContent").split())
+    assert "stop_words=['<script>window.pwned''=1</script>']" in parameters
+    assert len(page.all("script, style")) == 2
+    assert page.all("img, iframe, link, base, a, b, [onmouseover], [onfocus]") == []
+    assert page.requests() == []
+    assert page.complaints() == []
+
+
+def test_a_report_shows_the_image_below_its_map(open_page, hostile):
+    """The second picture is the first with a map and circles over it; both say in words what they are."""
+    model, X, _, names = hostile
+
+    page = open_page(explanation_report(model, X, samples=[1], regions={"threshold": 0.3}))
+
+    alone, marked = page.all(".picture")
+    shots = [Image.open(BytesIO(picture.screenshot_as_png)).convert("L") for picture in (alone, marked)]
+    first, second = (np.asarray(shot.resize((10, 12)), dtype=float) for shot in shots)
+    assert first[3:7, 2:6].mean() > first.mean() + 50
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] > 0.5
+    assert np.abs(first - second).max() > 5
+    assert page.all(".picture circle") != []
+    assert [picture.get_attribute("role") for picture in (alone, marked)] == ["img", "img"]
+    assert marked.get_attribute("aria-label").startswith(f"{names[0]} with attributions: region 1 ")
+    word = page.all(".w")[0]
+    page.js("arguments[0].focus()", word)  # far below: the page scrolls there
+    page.js("return new Promise(requestAnimationFrame)")
+    assert page.one("#tip").text == word.get_attribute("data-tip")
+
+
 def test_the_policy_stands_where_escaping_fails(open_page):
     """Were markup of the data to get into a page, the browser would run none of it and fetch nothing."""
     assert open_page(PAYLOADS[0]).js("return window.pwned") == 1  # it does run without a policy
@@ -210,11 +281,3 @@ def test_a_notebook_frame_shows_the_text_and_runs_no_script(open_page):
     assert not page.one(".tools").is_displayed()
     page.browser.switch_to.default_content()
     assert page.requests() in ([], ["about:srcdoc"])
-
-
-def test_escaping_leaves_nothing_special():
-    """No sign that means something to HTML is left, and ends of lines are one sign."""
-    assert escaped("<a href='x' title=\"y\">&amp;\r\n\x00") == (
-        "&lt;a href=&#x27;x&#x27; title=&quot;y&quot;&gt;&amp;amp;\n\ufffd"
-    )
-    assert escaped(3) == "3"

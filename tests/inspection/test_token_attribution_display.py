@@ -10,8 +10,13 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
 
-from skmm.inspection import TokenAttributionDisplay
+from skmm import ModalityDict
+from skmm.compose import ModalityTransformer
+from skmm.fusion import ImageTextClassifier, MMStaticClassifier
+from skmm.inspection import TokenAttributionDisplay, attribute
 from skmm.inspection._token_colours import STEPS, dark_colours, ink_on, levels_of, light_colours
 from skmm.preprocessing import TextTokenizer
 
@@ -246,6 +251,71 @@ def test_wrong_arguments_are_refused(words):
     ]:  # fmt: skip
         with pytest.raises(ValueError, match=message):
             TokenAttributionDisplay.from_predictions(*arguments, **options)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A classifier of two texts a sample, and its data; row 1 lacks the first."""
+    texts = ["Clear lungs, no EFFUSION.", "Left effusion; large heart."] * 6
+    history = ["A cough for 3 weeks.", "No cough."] * 6
+    X = ModalityDict(
+        {"report": [text if row != 1 else None for row, text in enumerate(texts)], "history": history},
+        index=[f"P{row}" for row in range(12)],
+    )
+    y = np.array(["well", "ill"] * 6)
+    model = ImageTextClassifier(4, n_filters=3, embedding_dim=5, max_epochs=2, random_state=0)
+    return model.fit(X, y), X, y
+
+
+def test_a_fitted_model_is_asked(fitted):
+    """Words have the attributions of the class that is predicted, or asked for, and the ids of samples."""
+    model, X, y = fitted
+    expected = attribute(model, X, "ill")
+
+    display = TokenAttributionDisplay.from_estimator(
+        model, X, y, modality="report", target="ill", samples=[0, 3]
+    )
+
+    assert display.words_["word"].tolist() == [
+        "Clear", "lungs", "no", "EFFUSION", "Left", "effusion", "large", "heart",
+    ]  # fmt: skip
+    np.testing.assert_allclose(
+        display.words_["attribution"], np.concatenate([expected["report"][row] for row in (0, 3)])
+    )
+    assert [axes.get_title() for axes in display.axes_] == ["P0: well", "P3: ill"]
+    assert display.figure_.axes[-1].get_xlabel() == "red speaks for ill, blue against it"
+    each = TokenAttributionDisplay.from_estimator(model, X, modality="history", target=y, samples=[0, 3])
+    assert [axes.get_title() for axes in each.axes_] == ["P0 (speaking for well)", "P3 (speaking for ill)"]
+    assert each.words_["word"].tolist()[:5] == ["A", "cough", "for", "3", "weeks"]
+
+
+def test_squares_are_those_of_the_gradient_in_parts_of_a_text(fitted):
+    """As in the paper: the gradient with respect to a word's vector, squared, summed, and normalized."""
+    model, X, _ = fitted
+    squares = attribute(model, X, "ill", method="saliency", token_score="squared")["history"]
+
+    display = TokenAttributionDisplay.from_estimator(
+        model, X, modality="history", target="ill", token_score="squared", samples=[0, 1]
+    )
+
+    for row, own in display.words_.groupby("sample"):
+        np.testing.assert_allclose(own["attribution"], squares[row] / squares[row].sum())
+        assert own["attribution"].sum() == pytest.approx(1)
+
+
+def test_texts_that_do_not_reach_the_model_are_named(fitted):
+    """Several texts ask for a name; a step that has made a table of them is named."""
+    model, X, y = fitted
+    with pytest.raises(ValueError, match=r"modality must be one of \['history', 'report'\].* Got None"):
+        TokenAttributionDisplay.from_estimator(model, X)
+    counts = make_pipeline(
+        ModalityTransformer({"report": TfidfVectorizer(), "history": TfidfVectorizer()}),
+        MMStaticClassifier(4, max_epochs=1, random_state=0),
+    ).fit(X, y)
+    with pytest.raises(ValueError, match="'report' reaches the model as a table, made by TfidfVectorizer"):
+        TokenAttributionDisplay.from_estimator(counts, X, modality="report")
+    with pytest.raises(ValueError, match="'token_score' parameter of TokenAttributionDisplay must be"):
+        TokenAttributionDisplay.from_estimator(model, X, modality="report", token_score="plain")
 
 
 def test_colours_are_readable():
