@@ -206,18 +206,17 @@ def _of_rows(target, rows, n_samples):
 
 def _answers(estimator, X, labels, label_names):
     """What an estimator says of each sample, as HTML, and what labels are called where it has several."""
-    proba, predicted, classes = estimator.predict_proba(X), estimator.predict(X), list(estimator.classes_)
-    is_several = np.ndim(predicted) == 2
+    proba, predicted = estimator.predict_proba(X), estimator.predict(X)
     if labels is not None and labels.shape != predicted.shape:
         raise ValueError(
             f"y must have the shape of predictions, {predicted.shape} for these samples. Got {labels.shape}."
         )
     true = [None] * len(proba) if labels is None else labels
-    if is_several:
-        called = dict(zip(classes, label_names or classes, strict=True))
-        names = list(called.values())
+    if predicted.ndim == 2:  # columns of labels, which attribute calls by their numbers
+        names = label_names or list(range(proba.shape[1]))
+        called = dict(enumerate(names))
         return [labels_html(names, *one) for one in zip(proba, predicted, true, strict=True)], called
-    is_labelled = labels is not None
+    is_labelled, classes = labels is not None, list(estimator.classes_)
     answers = [
         answer_html(classes, *one, is_labelled=is_labelled)
         for one in zip(proba, predicted, true, strict=True)

@@ -41,8 +41,8 @@ class TokenAttributionDisplay:
     white is zero. Words that are not in the vocabulary, or were cleaned away, have no colour, but are shown:
     the text is the reader's own. Squares (``token_score="squared"``) have no sign, and are purple.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one. :meth:`plot` draws it with matplotlib, :meth:`to_html` writes a
-    page that tells the value of each word.
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one. :meth:`plot` draws it with matplotlib,
+    :meth:`to_html` writes a page that tells the value of each word.
 
     Parameters
     ----------
@@ -424,12 +424,11 @@ def _of_texts(estimator, X, attributions, modality):
     trail = Trail()
     reached(estimator, X, trail)
     made = [
-        f"{name!r} reaches the model as a {kinds[name]}, made by {step}"
+        f" {name!r} reaches the model as a {kinds[name]}, made by {step}."
         for name, step in trail.made_by.items()
     ]
     raise ValueError(
-        f"modality must be one of {texts}, the texts that reach the model. Got {modality!r}. {'; '.join(made)}"
-        f"{'.' if made else ''}".rstrip()
+        f"modality must be one of {texts}, the texts that reach the model. Got {modality!r}.{''.join(made)}"
     )
 
 
