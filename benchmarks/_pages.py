@@ -19,14 +19,22 @@ from _common import RESULTS
 from skmm.model_selection import comparison_table
 
 README = Path(__file__).parent / "README.md"
-SHOWN = ["f1_weighted", "f1_macro", "accuracy", "balanced_accuracy", "roc_auc_ovr"]
+SHOWN = ["f1_weighted", "f1_macro", "accuracy", "balanced_accuracy", "roc_auc_ovr", "auc_all", "auc_frequent"]
 TABLES_SHOWN = (
     "rosmap_official", "rosmap_cv", "bmmc_donors", "blood_cells",
     "bmmc_tables", "bmmc_images", "bmmc_subsets", "bmmc_masked", "lumbar_targets",
     "imputation_digits", "imputation_cells", "imputation_gliomas",
+    "covid_complete", "covid_masked", "covid_raw", "openi_findings", "cub_image_text",
 )  # fmt: skip
-GRIDS_SHOWN = ("lgg_folds_grid", "lgg_sites_grid", "lgg_missing_grid")  # tables of text, as they are
+GRIDS_SHOWN = (
+    "lgg_folds_grid",
+    "lgg_sites_grid",
+    "lgg_missing_grid",
+    "covid_epochs_grid",
+    "openi_differences",
+)  # tables of text, as they are
 PAIR = ["seed", "fold"]
+METRIC_NAMES = {"f1_macro": "macro-F1", "accuracy": "accuracy", "roc_auc_ovr": "AUROC"}
 
 
 class Test(NamedTuple):
@@ -51,6 +59,18 @@ SCANS = (("LGG, folds", "lgg_folds"), ("LGG, a hospital held out", "lgg_sites"))
 ABSENT = tuple(
     (f"{data} missing", f"imputation_{file}")
     for data, file in (("digits, 50%", "digits"), ("BMMC, 30%", "cells"), ("LGG, 30%", "gliomas"))
+)
+COVID = (
+    ("COVID, masked notes, image and note there", "covid_complete"),
+    ("COVID, masked notes", "covid_masked"),
+    ("COVID, notes as written", "covid_raw"),
+)
+AUC = {"metric": "roc_auc_ovr"}
+JOINED = (
+    "* image + note",
+    "* image + note (*",
+    "late fusion of LR*",
+    "net, image + note, trained alone first",
 )
 ABLATED = (*TABLES, (PAIRED, "bmmc_images"))
 
@@ -158,6 +178,14 @@ CLAIMS = {
     "... and help a network more than its neutral vectors": within(
         ABSENT, "denoising, then MM dynamics", "MM dynamics, neutral"
     ),
+    "Images with reports: the image helps the text": within(COVID, JOINED, ("LR, note", "net, note"), **AUC),
+    "... the text helps the image": within(COVID[::2], JOINED, ("LR, image", "net, image"), **AUC),
+    "... encoders that are trained alone first help": within(
+        COVID, "net, image + note, trained alone first", "net, image + note", **AUC
+    ),
+    "Ours: ImageTextClassifier beats concatenation + LR": within(
+        COVID, ("net, image + note", "net, image + note, trained alone first"), "LR, image + note (*", **AUC
+    ),
 }
 NOT_TESTED = {
     "HEALNet, MCAT: they predict survival better": "survival is not in the data: classes only",
@@ -224,7 +252,7 @@ def rows():
             else:
                 (better, first), (worse, second) = sides
                 difference = first - second
-                metric = {"f1_macro": "macro-F1", "accuracy": "accuracy"}[test.metric]
+                metric = METRIC_NAMES[test.metric]
                 cells = [
                     f"{better} {figure(first)}",
                     f"{worse} {figure(second)}".strip(),

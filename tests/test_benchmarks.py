@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from joblib import Memory
 from sklearn.dummy import DummyClassifier
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 import skmm
 from skmm import ModalityDict
@@ -65,7 +65,7 @@ def test_scripts_can_be_imported(path, benchmark_module):
     """Every script finds what it imports, and runs nothing when it is imported."""
     names = runpy.run_path(path, run_name="imported")
 
-    assert path.stem in {"_common", "_scans", "_speed"} or callable(names["main"])
+    assert path.stem in {"_common", "_reports", "_scans", "_speed"} or callable(names["main"])
 
 
 def test_readme_names_every_script():
@@ -218,3 +218,48 @@ def test_other_loaders(common):
     images, types = common.load_blood_cells()
     assert images.shape == (2000, 32, 32, 3)
     assert len(np.unique(types)) == 8
+
+
+def test_words_of_findings_are_masked_in_every_form(benchmark_module):
+    """Names of findings go whatever their ending or beginning; other words stay."""
+    mask = benchmark_module("_reports").mask_labels
+
+    assert mask("Hydropneumothorax; no pleural effusions.") == "masked; no masked masked."
+    assert (
+        mask("Mild CARDIOMEGALY, bibasilar atelectatic opacities") == "Mild masked, bibasilar masked masked"
+    )
+    assert mask("The lungs are clear. No acute process.") == "The lungs are clear. No acute process."
+
+
+def test_areas_are_those_of_scikit_learn(benchmark_module):
+    """Areas under ROC curves by ranks, columns at a time, with ties."""
+    rng = np.random.default_rng(0)
+    y, proba = rng.integers(0, 2, size=(50, 3)), rng.normal(size=(50, 3)).round(1)
+    areas = benchmark_module("openi_findings").areas(y, proba)
+
+    np.testing.assert_allclose(areas, [roc_auc_score(y[:, j], proba[:, j]) for j in range(3)])
+
+
+@needs_data
+def test_xrays_and_reports(benchmark_module):
+    """Patients are groups, notes are masked and missing as stated, and the split is the official one."""
+    reports = benchmark_module("_reports")
+    X, y = reports.load_covid(masked=True)
+    complete, _ = reports.load_covid(complete=True)
+
+    assert [len(X), len(complete), len(np.unique(X.groups)), (~X.is_present("note")).sum()] == [
+        429,
+        342,
+        231,
+        87,
+    ]
+    assert (y == "COVID-19").sum() == 330
+    assert not any("COVID" in note for note in X["note"] if note is not None)
+    X, labels, split = reports.load_openi()
+    assert [(split == part).sum() for part in ("train", "validation", "test")] == [3199, 101, 377]
+    assert labels["No_Finding"].groupby(split).sum().to_dict() == {
+        "test": 278,
+        "train": 2236,
+        "validation": 72,
+    }
+    assert not X.is_present("lateral").all()

@@ -81,9 +81,9 @@ class ImageTextClassifier(SeveralLabelsClassifier):
         at zero. None for random vectors.
     embedding_dim : int, default=100
         Length of a word's vector, without ``word_vectors``.
-    n_filters : int, default=50
+    n_filters : int, default=100
         Filters of texts of each size.
-    kernel_sizes : tuple of int, default=(3, 4, 5)
+    kernel_sizes : tuple of int, default=(1, 2, 3)
         Sizes of the filters, in words.
     text_pooling : {"max", "neighbours"}, default="max"
         "max" keeps the strongest answer of each filter, wherever it is; "neighbours" the stronger of each two
@@ -181,10 +181,10 @@ class ImageTextClassifier(SeveralLabelsClassifier):
     patients as groups, so that none is on both sides of a split.
 
     The published classifier is ``image_encoder="densenet121"`` with weights from chest X-rays,
-    ``text_pooling="neighbours", n_filters=10, filter_penalty=0.03, normalization="batch", hidden=512,
-    optimizer="adam", weight_decay=0, batch_size=32, max_epochs=3``. Its one output unit with a softmax was
-    always 1; here two classes have two scores. ResNets and DenseNets normalize over batches within
-    themselves: where they learn, repeated samples are not the same as weighted ones.
+    ``text_pooling="neighbours", n_filters=10, kernel_sizes=(3, 4, 5), filter_penalty=0.03,
+    normalization="batch", hidden=512, optimizer="adam", weight_decay=0, batch_size=32, max_epochs=3``. Its one
+    output unit with a softmax was always 1; here two classes have two scores. ResNets and DenseNets normalize
+    over batches within themselves: where they learn, repeated samples are not the same as weighted ones.
 
     Modules of your own that draw random numbers in training, other than ``torch.nn.Dropout``, draw them from
     torch's global generator.
@@ -232,7 +232,7 @@ class ImageTextClassifier(SeveralLabelsClassifier):
     _search_space = {
         **BaseFusionClassifier._search_space,
         "embedding_dropout": ("float", 0.0, 0.7),
-        "n_filters": ("log_int", 8, 128),
+        "n_filters": ("log_int", 8, 256),
     }
 
     def __init__(
@@ -249,8 +249,8 @@ class ImageTextClassifier(SeveralLabelsClassifier):
         tokenizer=None,
         word_vectors=None,
         embedding_dim=100,
-        n_filters=50,
-        kernel_sizes=(3, 4, 5),
+        n_filters=100,
+        kernel_sizes=(1, 2, 3),
         text_pooling="max",
         filter_penalty=0.0,
         embedding_dropout=0.5,
