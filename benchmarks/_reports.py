@@ -16,9 +16,10 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skmm import ModalityDict
 from skmm.compose import ModalityTransformer
 from skmm.embedding import TextEmbedder
-from skmm.preprocessing import GrayscaleNormalizer
+from skmm.preprocessing import GrayscaleNormalizer, TextTokenizer
 
-SIDE = 40  # pixels of X-rays: at 160 a net takes sixteen times as long
+SIDE = 32  # pixels of X-rays: at 160 a net takes 25 times as long
+LONGEST = 80  # words of a text to the networks: most are shorter
 SMALL = 20  # pixels of X-rays that logistic regression sees
 COVID, OPENI = "covid_cxr_notes", "iu_openi_text_chexnet"
 # Stems of the words of the fourteen names of findings. "no" and "lung" tell no finding from another.
@@ -109,6 +110,11 @@ def openi_vectors():
     texts = reports[["indication", "findings", "impression"]].fillna("").agg(" ".join, axis=1)
     embedder = TextEmbedder(random_state=0).fit(texts.to_numpy(dtype=object))
     return {word: embedder.word_vectors_[row] for word, row in embedder.vocabulary_.items()}
+
+
+def tokenizer():
+    """Words of texts for the networks: the default, but for the length."""
+    return TextTokenizer(max_features=14_999, max_length=LONGEST)
 
 
 def only(*names):

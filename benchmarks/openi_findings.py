@@ -6,16 +6,16 @@ findings are masked, see `LABEL_STEMS`. THE LABELS WERE EXTRACTED FROM THESE REP
 same in other words, or that something masked is there, tells much of them. Some findings have so few test
 studies that their AUC means nothing: the mean over those with ten or more stands beside the mean over all.
 
-Nothing is chosen by the test part. Networks have the defaults (that of the filters was chosen by other rows of
-the training part, among other data), but half the epochs, as reports are many. The spread over seeds is that
-of the training alone, so that differences stand beside with the standard error that comes of the 377 test
-studies, by bootstrap.
+Nothing is chosen by the test part. Networks have the defaults (that of the filters was chosen within the
+training part, and on other data), but for half the epochs, as reports are many, and for 80 words. The spread
+over seeds is that of the training alone, so that differences stand beside with the standard error that comes
+of the 377 test studies, by bootstrap.
 """
 
 import numpy as np
 import pandas as pd
 from _common import MEMORY, RESULTS, THREE_SEEDS, report, sources
-from _reports import load_openi, only, tfidf
+from _reports import load_openi, only, tfidf, tokenizer
 from _scans import write_grid
 from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
@@ -76,7 +76,9 @@ def late():
 
 def net(*names, **params):
     """One ImageTextClassifier for all findings."""
-    return make_pipeline(only(*names), ImageTextClassifier(max_epochs=EPOCHS, **params))
+    return make_pipeline(
+        only(*names), ImageTextClassifier(tokenizer=tokenizer(), max_epochs=EPOCHS, **params)
+    )
 
 
 def models():

@@ -182,9 +182,10 @@ class ImageTextClassifier(SeveralLabelsClassifier):
 
     The published classifier is ``image_encoder="densenet121"`` with weights from chest X-rays,
     ``text_pooling="neighbours", n_filters=10, kernel_sizes=(3, 4, 5), filter_penalty=0.03,
-    normalization="batch", hidden=512, optimizer="adam", weight_decay=0, batch_size=32, max_epochs=3``. Its one
-    output unit with a softmax was always 1; here two classes have two scores. ResNets and DenseNets normalize
-    over batches within themselves: where they learn, repeated samples are not the same as weighted ones.
+    normalization="batch", hidden=512, optimizer="adam", weight_decay=0, batch_size=32, max_epochs=3``. Its
+    one output unit with a softmax was always 1; here two classes have two scores. ResNets and DenseNets
+    normalize over batches within themselves: where they learn, repeated samples are not the same as weighted
+    ones.
 
     Modules of your own that draw random numbers in training, other than ``torch.nn.Dropout``, draw them from
     torch's global generator.
