@@ -51,7 +51,7 @@ def call_seconds(function, *args):
     return time.process_time() - start
 
 
-def report_ratios(name, cases, n_pairs=5, *, than="the hand-written loop"):
+def report_ratios(name, cases, n_pairs=5, *, than="the hand-written loop", digits=2):
     """Print and write the ratio of two times for each case: {name of the case: (function, function by hand)}.
 
     Ratios of process times, one thread, alternating pairs; `than` says what was done by hand.
@@ -61,7 +61,8 @@ def report_ratios(name, cases, n_pairs=5, *, than="the hand-written loop"):
     for case, (ours, by_hand) in cases.items():
         ratios = [ours() / by_hand() for _ in range(n_pairs)]
         low, median, high = np.percentile(ratios, [25, 50, 75])
-        lines.append(f"{case}: {median:.2f} of {than}'s time (quartiles {low:.2f} to {high:.2f})")
+        spread = f"quartiles {low:.{digits}f} to {high:.{digits}f}"
+        lines.append(f"{case}: {median:.{digits}f} of {than}'s time ({spread})")
         print(lines[-1], flush=True)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -9,8 +9,9 @@ from skmm._training import ModalityBatches
 from skmm.containers import BagArray
 from skmm.nn import Bag, FusionOutput
 
-_VALUES = 1 << 20  # values of the samples that go through the network at a time, in float64
-_AT_ONCE = 1024  # samples, at most
+_VALUES = 1 << 22  # in the network at a time, in float64: some hundred MB with all that it makes of them
+_AT_ONCE = 8192  # samples, at most
+_MAPS = 4  # channels that a network makes of an image, for each of its own
 
 
 def answer(model, output, codes):
@@ -145,7 +146,8 @@ class Network:
 
     def parts(self, rows, batch_size):
         """Numbers of samples that are explained together, and how many go through the network at a time."""
-        sizes = sum(self._sizes(name) for name in self.inputs)[rows]
+        layers = sum(part.out_features for part in self.module.modules() if isinstance(part, torch.nn.Linear))
+        sizes = layers + sum(self._sizes(name) for name in self.inputs)[rows]
         rows, sizes = (part[np.argsort(sizes, kind="stable")] for part in (rows, sizes))
         while len(rows):
             at_once = np.minimum(_AT_ONCE, np.maximum(_VALUES // sizes, 1))
@@ -157,7 +159,8 @@ class Network:
 
     def _sizes(self, name):
         """Numbers of values that each sample has."""
-        size = int(np.prod(self.inputs[name].shape)) * self.widths.get(name, 1)
+        shape = self.inputs[name].shape
+        size = int(np.prod(shape)) * self.widths.get(name, _MAPS if len(shape) > 1 else 1)
         if self.kinds[name] == "bag":
             return size * np.maximum(self.X[name].lengths, 1)
         return np.full(len(self.X), size)

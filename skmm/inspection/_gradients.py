@@ -1,5 +1,6 @@
 """Integrated gradients of any function of tensors: rules of integration, and intervals that are halved."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ class Integral(NamedTuple):
     error: torch.Tensor  # (n,), of the completeness, relative
 
 
+@lru_cache(maxsize=16)
 def nodes(rule, n_steps):
     """Places in [0, 1] at which a rule evaluates, and their weights.
 
@@ -152,7 +154,7 @@ def integrated_gradients(function, inputs, baselines, *, n_steps=None, rule="gau
     """
     rows = torch.arange(len(inputs[0]), device=inputs[0].device)
     places, weights = nodes(rule, n_steps or N_STEPS)
-    ends, starts = _values(function, inputs, rows, at_once), _values(function, baselines, rows, at_once)
+    ends, starts = _at_both_ends(function, inputs, baselines, rows, at_once)
     difference = ends - starts
     found = integrate(function, inputs, baselines, places, weights, at_once=at_once)
     error = completeness_error(found, difference)
@@ -222,6 +224,12 @@ def _points(inputs, baselines, owner, places):
         torch.addcmul(start[owner], end[owner] - start[owner], places.reshape(-1, *[1] * (start.ndim - 1)))
         for end, start in zip(inputs, baselines, strict=True)
     )
+
+
+def _at_both_ends(function, inputs, baselines, rows, at_once):
+    """Values of a function at the ends and the starts of the lines, (2, n)."""
+    points = [torch.cat(pair) for pair in zip(inputs, baselines, strict=True)]
+    return _values(function, points, rows.repeat(2), at_once).view(2, -1)
 
 
 def _values(function, points, rows, at_once):

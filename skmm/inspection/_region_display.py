@@ -6,12 +6,13 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from skmm._optional import import_optional
 from skmm._training import Choice, Number, check_values
 from skmm.containers import ModalityDict, as_modality_dict
+from skmm.inspection._attribute import attribute
 from skmm.inspection._maps import draw_image, images_of
 from skmm.inspection._panels import figure_of, panel_blocks, plain_title, say
 from skmm.inspection._region_curve import lesions_of
+from skmm.inspection._region_drawing import bar, colours, draw_map, draw_regions, frame, legend, outline
 from skmm.inspection._regions import (
     COLUMNS,
     prepare_maps,
@@ -20,18 +21,11 @@ from skmm.inspection._regions import (
     regions_at,
 )
 from skmm.inspection._samples import chosen_modalities, present_rows, sample_title, samples_to_show
-from skmm.model_selection._plotting import COLORS
 
-_COLOURS = "RdBu_r"  # nearly white at zero: what does not speak is not seen
-_FOR, _AGAINST, _LESION = COLORS[1], COLORS[0], COLORS[2]
-_SIDE = 800  # pixels a side that are drawn
 _WIDTH = 2.3  # inches of a panel
 _BAR = 1.0  # inches of the colour bar
 _PANELS = ("image", "map", "regions")
-_FRAME = {"color": "#BBBBBB", "linewidth": 0.8}
-_NEAR = 0.08  # of the image, between two numbers of regions
 _RULES = {"n_regions": (Number(Integral, 1),), "shape": (Choice(("circle", "box", "both")),)}
-_SPEAKS = {True: "speaks for the class", False: "speaks against it"}
 
 
 class RegionDisplay:
@@ -42,7 +36,7 @@ class RegionDisplay:
     circles or boxes, numbered by their score, solid where their attributions sum to more than zero and dashed
     otherwise. Known lesions have a green outline.
 
-    Use :meth:`from_predictions` to make one.
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 
     Parameters
     ----------
@@ -91,6 +85,88 @@ class RegionDisplay:
         self.modality = modality
         self.truth = truth
         self.regions = regions
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        modality=None,
+        target=None,
+        truth=None,
+        regions=None,
+        explain=None,
+        samples=3,
+        ax=None,
+        **options,
+    ):
+        """Explain a fitted classifier, find the regions of the maps of its images, and plot them.
+
+        Maps are in the coordinates of the images of ``X``, whatever the steps of a Pipeline do to them. Only
+        the samples that are shown are explained, or all with ``regions={"scale": "shared"}``.
+
+        Parameters
+        ----------
+        estimator : estimator
+            As :func:`attribute` takes it.
+        X : mapping of str -> array, or ModalityDict
+            Samples, with all modalities that the estimator is to see.
+        y : array-like of shape (n_samples,), default=None
+            Labels, as titles; samples of all classes are then shown in turn.
+        modality : str, default=None
+            Which images to show; may be left out where one modality is of images.
+        target : label, or array-like of shape (n_samples,), default=None
+            The class that is explained; default: the one that is predicted for the sample.
+        truth : list of array-like, default=None
+            Known lesions of each sample, masks or boxes, as :func:`region_curve` takes them.
+        regions : dict, default=None
+            Arguments of :func:`find_regions`.
+        explain : dict, default=None
+            Further arguments of :func:`attribute`.
+        samples : int or list of int, default=3
+            How many samples, or the rows of which.
+        ax : matplotlib Axes or array of them, default=None
+            Where to draw, one Axes a panel; default: a new figure.
+        **options : dict
+            Further arguments of :meth:`plot`.
+
+        Returns
+        -------
+        RegionDisplay
+            With ``attribution``, ``regions_``, ``rows_``, ``axes_`` and ``figure_``.
+
+        Raises
+        ------
+        ValueError
+            As :func:`attribute`, `Attributions.maps` and :meth:`plot` do.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmm.fusion import ImageMMDynamics
+        >>> from skmm.inspection import RegionDisplay
+        >>> rng = np.random.default_rng(0)
+        >>> X = {"scan": rng.uniform(size=(8, 16, 16)), "age": rng.normal(size=(8, 1))}
+        >>> model = ImageMMDynamics(4, max_epochs=1, random_state=0).fit(X, [0, 1] * 4)
+        >>> display = RegionDisplay.from_estimator(model, X, samples=[0, 5])
+        >>> display.rows_.tolist()
+        [0, 5]
+        """
+        X = as_modality_dict(X)
+        name = _images_among(X, modality)
+        present, labels = X.is_present(name), None if y is None else np.asarray(y)
+        rows = samples_to_show(samples, present, labels)
+        explained = np.flatnonzero(present) if (regions or {}).get("scale") == "shared" else rows
+        maps = [None] * len(X)
+        if len(explained):
+            targets = target if np.ndim(target) == 0 else np.asarray(target)[explained]
+            found = attribute(estimator, X[explained], targets, **(explain or {}))
+            for row, one in zip(explained, found.maps(name), strict=True):
+                maps[row] = one
+        display = cls(maps, X[[name]], y=y, modality=name, truth=truth, regions=regions)
+        return display.plot(ax=ax, samples=rows if len(rows) else samples, **options)
 
     @classmethod
     def from_predictions(
@@ -183,26 +259,26 @@ class RegionDisplay:
             say(self.axes_[0], f"{name}: no sample has it")
             return self
         grid = np.array(self.axes_, dtype=object).reshape(len(read), len(panels))
-        scale = _colours([one.relative for one in read])
+        scale = colours([one.relative for one in read])
         for row, one, image, line in zip(self.rows_, read, images, grid, strict=True):
             own = self.regions_[self.regions_["sample"] == row]
             lesions = [] if self.truth is None else lesions_of(self.truth[row], one.counted.shape, row)
             title = str(sample_title(X, row, labels))
             for panel, what in zip(line, panels, strict=True):
                 if image is None or what == "map":
-                    _draw_map(panel, one.relative, scale)
+                    draw_map(panel, one.relative, scale)
                 else:
                     draw_image(panel, image)
                     outline(panel, lesions)
-                _frame(panel)
+                frame(panel)
                 if what == "regions":
                     draw_regions(panel, own[:n_regions], one.counted.shape, shape)
                 heading = {"image": "", "map": "attribution", "regions": _count(len(own), n_regions)}[what]
                 first = title if panel is line[0] else ""
                 plain_title(panel, ", ".join(part for part in (first, heading) if part), beside=_BAR)
         if X is None or "map" in panels:
-            _bar(self.axes_, scale, marks, min(1.0, 2 / len(read)))
-        _legend(self.axes_, self.regions_, self.truth is not None, self.figure_ if ax is None else None)
+            bar(self.axes_, scale, marks, min(1.0, 2 / len(read)))
+        legend(self.axes_, self.regions_, self.truth is not None, self.figure_ if ax is None else None)
         return self
 
     def _read(self, maps, present):
@@ -251,6 +327,16 @@ def _of_one_modality(attribution, X, modality):
     return name, [attribution] if is_one else list(attribution), X
 
 
+def _images_among(X, modality):
+    """The modality of images to show."""
+    names = [name for name in X if X.kinds[name] == "image"]
+    if modality is None and len(names) == 1:
+        return names[0]
+    if modality not in names:
+        raise ValueError(f"modality must be one of {names}, which are images. Got {modality!r}.")
+    return modality
+
+
 def _has_map(one):
     """Whether there is a map: not None, and not NaN throughout."""
     return one is not None and not (np.asarray(one).dtype.kind == "f" and np.isnan(one).all())
@@ -283,137 +369,3 @@ def _count(n_found, n_regions):
     if n_found > n_regions:
         return f"{n_regions} of {n_found} regions"
     return f"{n_found or 'no'} region{'' if n_found == 1 else 's'}"
-
-
-def _colours(maps):
-    """Colours of maps: from white at 0 to red, and to blue where some value is below 0."""
-    colors = import_optional("matplotlib.colors", extra="explain")
-    cm = import_optional("matplotlib.cm", extra="explain")
-    if min(one.min() for one in maps) < 0:
-        return cm.ScalarMappable(colors.Normalize(-1.0, 1.0), cmap=_COLOURS)
-    upper = cm.ScalarMappable(colors.Normalize(-1.0, 1.0), cmap=_COLOURS).to_rgba(np.linspace(0, 1, 128))
-    return cm.ScalarMappable(colors.Normalize(0.0, 1.0), cmap=colors.ListedColormap(upper))
-
-
-def strongest(values, side=_SIDE):
-    """A map in fewer pixels, each the strongest of a block, so that none is lost."""
-    step = -(-max(values.shape) // side)
-    if step == 1:
-        return values
-    height, width = (-(-size // step) * step for size in values.shape)
-    padded = np.zeros((height, width))
-    padded[: values.shape[0], : values.shape[1]] = values
-    blocks = padded.reshape(height // step, step, width // step, step).swapaxes(1, 2).reshape(-1, step**2)
-    peaks = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=1)[:, None], axis=1)
-    return peaks.reshape(height // step, width // step)
-
-
-def _draw_map(ax, relative, scale):
-    """A map in its colours."""
-    drawn = strongest(relative)
-    step = -(-max(relative.shape) // _SIDE)
-    extent = (-0.5, drawn.shape[1] * step - 0.5, drawn.shape[0] * step - 0.5, -0.5)
-    ax.imshow(drawn, cmap=scale.cmap, norm=scale.norm, interpolation="nearest", extent=extent)
-    ax.set_xlim(-0.5, relative.shape[1] - 0.5)
-    ax.set_ylim(relative.shape[0] - 0.5, -0.5)
-
-
-def _frame(ax):
-    """A thin frame, as maps and images may be as white as the page."""
-    ax.set_axis_on()
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set(**_FRAME)
-
-
-def _cased(width):
-    """A white line below a coloured one, so that it is seen on black and on white."""
-    effects = import_optional("matplotlib.patheffects", extra="explain")
-    return [effects.withStroke(linewidth=width, foreground="white")]
-
-
-def outline(ax, lesions):
-    """Edges of the pixels of lesions."""
-    collections = import_optional("matplotlib.collections", extra="explain")
-    for lesion in lesions:
-        padded = np.pad(lesion, 1)
-        beside = np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1]) - 0.5  # upper ends of vertical edges
-        below = np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1]) - 0.5  # left ends of horizontal ones
-        edges = [[(c, r), (c, r + 1)] for r, c in beside] + [[(c, r), (c + 1, r)] for r, c in below]
-        for color, width in (("white", 2.4), (_LESION, 1.2)):
-            ax.add_collection(collections.LineCollection(edges, colors=color, linewidths=width))
-
-
-def draw_regions(ax, regions, shape, form):
-    """Circles or boxes of regions and their numbers."""
-    patches = import_optional("matplotlib.patches", extra="explain")
-    taken = []
-    for region in regions.itertuples():
-        is_for = region.attribution >= 0
-        style = {
-            "fill": False, "edgecolor": _FOR if is_for else _AGAINST, "linewidth": 1.5,
-            "linestyle": "-" if is_for else (0, (3, 1.5)), "path_effects": _cased(2.8),
-        }  # fmt: skip
-        if form != "box":
-            ax.add_patch(patches.Circle((region.column, region.row), region.radius, **style))
-        if form != "circle":
-            size = region.right - region.left, region.bottom - region.top
-            ax.add_patch(patches.Rectangle((region.left - 0.5, region.top - 0.5), *size, **style))
-        place, (right, down) = place_of_number(region, regions, shape, form, taken)
-        taken.append(place)
-        text = ax.annotate(
-            str(region.region + 1), place, xytext=(2 * right, -down), textcoords="offset points",
-            ha="left" if right > 0 else "right", va="top" if down > 0 else "bottom",
-            color=style["edgecolor"], fontsize="small", fontweight="bold",
-        )  # fmt: skip
-        text.set_path_effects(_cased(2.5))
-
-
-def place_of_number(region, regions, shape, form, taken):
-    """A corner of a region for its number: in the image, outside other regions, away from other numbers."""
-    aside = 0.71 * region.radius if form != "box" else (region.right - region.left) / 2
-    along = 0.71 * region.radius if form != "box" else (region.bottom - region.top) / 2
-    near = _NEAR * max(shape)
-    found = []
-    for right, down in ((1, -1), (-1, -1), (1, 1), (-1, 1)):
-        column, row = region.column + right * aside, region.row + down * along
-        outer = np.array([row + down * near / 2, column + right * near / 2])
-        others = regions[regions["region"] != region.region]
-        covered = (
-            np.hypot(others["row"] - outer[0], others["column"] - outer[1]) < others["radius"] + near / 4
-        )
-        close = sum(max(abs(column - c), abs(row - r)) < near for c, r in taken)
-        is_outside = (outer < 0).any() or (outer > np.array(shape) - 1).any()
-        found.append((4 * is_outside + 2 * close + covered.sum(), len(found), (column, row), (right, down)))
-    return min(found)[2:]
-
-
-def _bar(axes, scale, marks, shrink):
-    """A colour bar beside maps, with the threshold."""
-    bar = axes[0].figure.colorbar(scale, ax=axes, fraction=0.05, pad=0.02, shrink=shrink, aspect=30 * shrink)
-    bar.set_label("attribution, part of the largest", fontsize="small")
-    bar.ax.tick_params(labelsize="small")
-    for mark in marks:
-        if bar.norm.vmin <= mark <= bar.norm.vmax:
-            bar.ax.axhline(mark, color="black", linewidth=1.2)
-
-
-def _legend(axes, regions, with_truth, figure):
-    """What lines mean: below a figure of our own, or below the first of the caller's Axes."""
-    lines = import_optional("matplotlib.lines", extra="explain")
-    signs = regions["attribution"] >= 0
-    handles = [
-        lines.Line2D([], [], color=_FOR if sign else _AGAINST, linestyle="-" if sign else "--", label=label)
-        for sign, label in _SPEAKS.items()
-        if (signs == sign).any()
-    ]
-    if with_truth:
-        handles.append(lines.Line2D([], [], color=_LESION, label="known lesion"))
-    if not handles:
-        return
-    options = {"handles": handles, "frameon": False, "fontsize": "small", "ncols": len(handles)}
-    if figure is not None:
-        figure.legend(loc="outside lower center", **options)
-    else:
-        axes[0].legend(loc="upper left", bbox_to_anchor=(0, 0), **{**options, "ncols": 1})

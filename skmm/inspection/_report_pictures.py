@@ -8,7 +8,7 @@ import numpy as np
 
 from skmm._optional import import_optional
 from skmm.inspection._html import aligned, escaped, percent
-from skmm.inspection._region_display import place_of_number, strongest
+from skmm.inspection._region_drawing import place_of_number, strongest
 
 _SIDE = 512  # pixels a side that are written, so that a page stays small
 _COARSE = 200  # pixels a side, of images whose pixels are to be seen

@@ -10,7 +10,7 @@ from matplotlib.patches import Circle, Rectangle
 
 from skmm import ModalityDict
 from skmm.inspection import RegionDisplay, find_regions
-from skmm.inspection._region_display import strongest
+from skmm.inspection._region_drawing import strongest
 
 
 @pytest.fixture
