@@ -7,10 +7,14 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import Circle, Rectangle
+from sklearn.pipeline import make_pipeline
 
 from skmm import ModalityDict
-from skmm.inspection import RegionDisplay, find_regions
+from skmm.compose import ModalityTransformer
+from skmm.fusion import HEALNetClassifier
+from skmm.inspection import RegionDisplay, attribute, find_regions
 from skmm.inspection._region_drawing import strongest
+from skmm.preprocessing import GrayscaleNormalizer
 
 
 @pytest.fixture
@@ -275,3 +279,76 @@ def test_wrong_arguments_are_refused(seen):
     ]:  # fmt: skip
         with pytest.raises(ValueError, match=message):
             RegionDisplay.from_predictions(attribution, images, **options)
+
+
+@pytest.fixture(scope="module")
+def explained():
+    """A pipeline that resizes images, fitted, and its X: twelve images of two modalities and a table."""
+    rng = np.random.default_rng(0)
+    images = rng.uniform(size=(12, 20, 24))
+    X = ModalityDict(
+        {"scan": images, "other": images[:, ::-1], "age": rng.normal(size=(12, 1))},
+        present={"scan": np.arange(12) != 1},
+    )
+    network = HEALNetClassifier(2, 8, depth=1, patch_size=8, max_epochs=1, random_state=0)
+    pipeline = make_pipeline(ModalityTransformer({"scan": GrayscaleNormalizer(16)}), network)
+    return pipeline.fit(X, np.array(["ill", "well"] * 6)), X
+
+
+def test_an_estimator_is_explained_for_the_samples_that_are_shown(explained, monkeypatch):
+    """Maps are those of `attribute` over the original images; nothing else is explained."""
+    model, X = explained
+    seen = []
+
+    def counted(model, X, *args, **options):
+        seen.append(len(X))
+        return attribute(model, X, *args, **options)
+
+    monkeypatch.setattr("skmm.inspection._region_display.attribute", counted)
+    options = {"method": "input_x_gradient"}
+    y, targets = np.array(["ill", "well"] * 6), np.array(["well"] * 6 + ["ill"] * 6)
+
+    display = RegionDisplay.from_estimator(
+        model, X, y, modality="scan", target=targets, explain=options, samples=4, regions={"margin": 2}
+    )
+
+    expected = attribute(model, X, targets, **options).maps("scan")
+    assert display.rows_.tolist() == [0, 3, 2, 5]  # of both classes in turn, without the one that is missing
+    assert seen == [4]
+    for row in range(12):
+        if row in display.rows_:
+            assert display.attribution[row].shape == (20, 24)
+            np.testing.assert_allclose(display.attribution[row], expected[row], atol=1e-12)
+        else:
+            assert display.attribution[row] is None
+    assert set(display.regions_["sample"]) == {0, 2, 3, 5}
+    assert len(display.axes_) == 12
+
+
+def test_all_are_explained_where_strength_is_shared(explained):
+    """With scale="shared" the largest of all samples that have the image counts."""
+    model, X = explained
+    options = {"method": "input_x_gradient"}
+
+    display = RegionDisplay.from_estimator(
+        model, X, modality="scan", target="ill", explain=options, samples=[4], regions={"scale": "shared"}
+    )
+
+    maps = attribute(model, X, "ill", **options).maps("scan")
+    expected = find_regions([maps[row] for row in range(12) if row != 1], scale="shared")
+    found = display.regions_.drop(columns="sample").reset_index(drop=True)
+    expected = expected[expected["sample"] == 3].drop(columns="sample").reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected, atol=1e-9)
+
+
+def test_the_images_of_an_estimator_are_named(explained):
+    """Where there are several, or none, the message lists them; where no sample has one, the plot says so."""
+    model, X = explained
+
+    for modality in (None, "age"):
+        with pytest.raises(
+            ValueError, match=rf"one of \['scan', 'other'\], which are images. Got {modality!r}"
+        ):
+            RegionDisplay.from_estimator(model, X, modality=modality)
+    display = RegionDisplay.from_estimator(model, X[[1]], modality="scan")
+    assert "no sample has it" in display.axes_[0].texts[0].get_text()
