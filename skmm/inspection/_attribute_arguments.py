@@ -154,3 +154,14 @@ def _check_window(what, window, kind, shape):
             f"{what} must be a whole number, or {n_axes} of them, not larger than {shape[:n_axes]}. Got "
             f"{window!r}."
         )
+
+
+def check_finite_gradients(values, rows):
+    """Raise where attributions, tensors with a sample a row, are not finite; ``rows`` are their numbers."""
+    finite = np.all([part.detach().isfinite().flatten(1).all(dim=1).cpu().numpy() for part in values], axis=0)
+    if not finite.all():
+        raise ValueError(
+            f"The network has no finite gradient for {(~finite).sum()} samples (rows "
+            f"{messages.shown(rows[~finite])}), as a square root has none at 0: use another baseline, or "
+            "another rule."
+        )

@@ -9,9 +9,9 @@ from skmm._training import ModalityBatches
 from skmm.containers import BagArray
 from skmm.nn import Bag, FusionOutput
 
-_VALUES = 1 << 22  # in the network at a time, in float64: some hundred MB with all that it makes of them
+_VALUES = 1 << 25  # that the network keeps for its gradient at a time
 _AT_ONCE = 8192  # samples, at most
-_MAPS = 4  # channels that a network makes of an image, for each of its own
+_KEPT = 4  # values that are kept for each of a table, and for each output of an affine map
 
 
 def answer(model, output, codes):
@@ -111,7 +111,7 @@ def flat_bag(padded, lengths):
 
 
 class Network:
-    """A copy of a classifier's network, in float64 and evaluation mode, and samples for it.
+    """A copy of a classifier's network, in evaluation mode, and samples for it.
 
     Parameters
     ----------
@@ -126,15 +126,18 @@ class Network:
     starts : dict of str -> ndarray
         Baselines in the units of X, of one sample or of all, or of an instance; zero as the network sees it
         for the others.
+    precision : {"float64", "float32"}, default="float64"
+        Arithmetic of the copy.
     """
 
-    def __init__(self, model, X, codes, names, starts):
+    def __init__(self, model, X, codes, names, starts, precision="float64"):
         self.X, self.kinds, self.shapes = X, X.kinds, model.schema_.shapes
         self.model, self.names, self.starts, self.inputs = model, tuple(names), starts, model._inputs
-        self.module = copy.deepcopy(model.net_.module_).double().eval().requires_grad_(False)
+        module = copy.deepcopy(model.net_.module_).to(getattr(torch, precision))
+        self.module = module.eval().requires_grad_(False)
         device = next(self.module.parameters()).device
         self.codes = torch.from_numpy(np.asarray(codes, dtype=np.int64)).to(device)
-        self.data = ModalityBatches(X, model._inputs, dtype=np.float64, device=device)
+        self.data = ModalityBatches(X, model._inputs, dtype=np.dtype(precision), device=device)
         self.widths = {}
         if "text" in self.kinds.values():  # ids become vectors, of which the network alone knows the length
             vectors = self.module.embed_tokens(self.data[[0]][0].inputs)
@@ -146,21 +149,41 @@ class Network:
 
     def parts(self, rows, batch_size):
         """Numbers of samples that are explained together, and how many go through the network at a time."""
-        layers = sum(part.out_features for part in self.module.modules() if isinstance(part, torch.nn.Linear))
-        sizes = layers + sum(self._sizes(name) for name in self.inputs)[rows]
+        sizes = sum(self._sizes(name) for name in self.inputs)[rows]
+        if len(rows):
+            sizes = self._kept(rows[sizes.argmax()]) * sizes / sizes.max()
         rows, sizes = (part[np.argsort(sizes, kind="stable")] for part in (rows, sizes))
         while len(rows):
-            at_once = np.minimum(_AT_ONCE, np.maximum(_VALUES // sizes, 1))
+            at_once = np.minimum(_AT_ONCE, np.maximum(_VALUES // sizes, 1)).astype(int)
             at_once = at_once if batch_size == "auto" else np.full_like(at_once, batch_size)
             # Sizes grow, and so the number that fits falls: the last sample is the one that tells.
             stop = max(1, int(np.sum(np.arange(1, len(rows) + 1) <= at_once)))
             yield np.sort(rows[:stop]), int(at_once[stop - 1])
             rows, sizes = rows[stop:], sizes[stop:]
 
+    def _kept(self, row):
+        """How many values the network keeps for the gradient of a sample."""
+        if set(self.kinds.values()) == {"table"}:
+            layers = (part for part in self.module.modules() if isinstance(part, torch.nn.Linear))
+            columns = sum(int(np.prod(entry.shape)) for entry in self.inputs.values())
+            return _KEPT * (columns + sum(layer.out_features for layer in layers))
+        own = {parameter.data_ptr() for parameter in self.module.parameters()}
+        kept = {}
+
+        def note(tensor):
+            """A tensor that is kept; parameters are there anyway, and several may share their values."""
+            if tensor.data_ptr() not in own:
+                kept[tensor.data_ptr()] = tensor.numel()
+            return tensor
+
+        part = self.part(np.array([row]))
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            part(*(value.clone().requires_grad_() for value in part.inputs), part.rows)
+        return max(1, sum(kept.values()))
+
     def _sizes(self, name):
         """Numbers of values that each sample has."""
-        shape = self.inputs[name].shape
-        size = int(np.prod(shape)) * self.widths.get(name, _MAPS if len(shape) > 1 else 1)
+        size = int(np.prod(self.inputs[name].shape)) * self.widths.get(name, 1)
         if self.kinds[name] == "bag":
             return size * np.maximum(self.X[name].lengths, 1)
         return np.full(len(self.X), size)

@@ -233,6 +233,17 @@ def test_the_estimator_stays_as_it_is(linear, precision, linear_classifier):
     assert found.completeness_error.max() < 1e-9
 
 
+def test_float32_gives_the_same_to_its_rounding(fitted):
+    """Attributions are float64 arrays all the same."""
+    model, X = fitted(MMStaticClassifier)
+
+    found, single = (attribute(model, X, precision=precision) for precision in ("float64", "float32"))
+
+    assert single["dense"].dtype == np.float64
+    np.testing.assert_allclose(single["dense"], found["dense"], atol=1e-4)
+    assert np.abs(single["dense"] - found["dense"]).max() > 0
+
+
 def test_explanations_are_those_of_the_fitted_model(linear, linear_classifier):
     """Two fits that differ in their data have other attributions; a model read from a pickle has the same."""
     model, X = linear

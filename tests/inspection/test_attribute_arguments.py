@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -15,6 +16,7 @@ from skmm.embedding import AttentionPooling
 from skmm.fusion import ImageTextClassifier, LateFusionClassifier
 from skmm.inspection import attribute
 from skmm.multiclass import MultiTargetClassifier, OrdinalCascadeClassifier
+from skmm.nn import FusionOutput
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,28 @@ def test_texts_have_no_baseline_of_their_own(fitted):
 
     with pytest.raises(ValueError, match="is text, whose baseline is a vector of zeros"):
         attribute(model, X, baseline={"text": 0})
+
+
+class Root(torch.nn.Module):
+    """The root of the first column."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, inputs, present):
+        """Logits; too large where the second column is."""
+        values = torch.exp(inputs["rna"][:, 1]) + torch.sqrt(self.scale * inputs["rna"][:, 0].abs())
+        return FusionOutput(torch.stack([values, -values], dim=1))
+
+
+def test_what_is_not_finite_is_told(linear_classifier, monkeypatch):
+    """A gradient that is not finite, and an answer that overflows, raise; neither is handed on as NaN."""
+    monkeypatch.setattr(linear_classifier, "_make_module", lambda self, shapes, n_classes: Root())
+    model = linear_classifier().fit({"rna": np.ones((4, 2))}, [0, 1, 0, 1])
+
+    assert attribute(model, {"rna": np.ones((2, 2))}, 1)["rna"].all()
+    with pytest.raises(ValueError, match=r"no finite gradient for 2 samples \(rows 0, 1\), as a square root"):
+        attribute(model, {"rna": np.ones((2, 2))}, 1, n_steps=5, rule="riemann_left")
+    with pytest.raises(ValueError, match="overflows in 1 samples"):
+        attribute(model, {"rna": np.array([[1.0, 1.0], [1.0, 1000.0]])}, 1)
