@@ -177,6 +177,7 @@ class Network:
             return tensor
 
         part = self.part(np.array([row]))
+        part.present = torch.ones_like(part.present)  # a network may leave out what this sample lacks
         with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             part(*(value.clone().requires_grad_() for value in part.inputs), part.rows)
         return max(1, sum(kept.values()))

@@ -23,7 +23,7 @@ from skmm.fusion import (
     ImageTextClassifier,
     MMStaticClassifier,
 )
-from skmm.inspection import attribute
+from skmm.inspection import _explained, attribute
 from skmm.testing import all_estimators
 
 FUSION = [cls for _, cls in all_estimators() if issubclass(cls, BaseFusionClassifier)]
@@ -265,6 +265,24 @@ def test_batches_bound_what_goes_through_the_network(linear):
     attribute(model, X, "well", batch_size=4)
 
     assert type(model.net_.module_).largest == 4
+
+
+def test_memory_goes_by_what_a_network_keeps(monkeypatch, linear_classifier):
+    """The larger an image, the fewer samples go through at a time; bags go by their length."""
+    rng = np.random.default_rng(0)
+    X = {
+        "slides": BagArray(rng.normal(size=(110, 4)), [0, 1, 2, 3, 10, 110]),
+        "scan": rng.uniform(size=(5, 4, 4)),
+    }
+    X = ModalityDict(X, present={"scan": np.arange(5) > 3})
+    model = linear_classifier().fit(X, [0, 1, 0, 1, 0])
+    monkeypatch.setattr(_explained, "_VALUES", 500)
+    network = _explained.Network(model, X, np.zeros(5), ["scan", "slides"], {})
+
+    parts = list(network.parts(np.arange(5), "auto"))
+
+    assert [rows.tolist() for rows, _ in parts] == [[0, 1, 2, 3], [4]]
+    assert parts[0][1] > parts[1][1] == 1
 
 
 def test_sparse_tables_and_files_are_read(linear, tmp_path):
