@@ -45,6 +45,15 @@ def _apply(step, X):
     return ModalityDict({"x": out}, kinds={"x": "table"}, feature_names={"x": names}) if fits else out
 
 
+def _transformers(steps):
+    """Steps one after the other, those of pipelines within a pipeline too."""
+    for _, step in steps:
+        if hasattr(step, "steps"):
+            yield from _transformers(step.steps)
+        else:
+            yield step
+
+
 def reached(estimator, X, trace=None):
     """The model inside an estimator, X as it reaches it, and names of features that were there on the way.
 
@@ -60,7 +69,7 @@ def reached(estimator, X, trace=None):
             check_is_fitted(estimator)
             given = as_modality_dict(X)
             before = {**before, **_names_of(given)}
-            for _, step in estimator.steps[:-1]:
+            for step in _transformers(estimator.steps[:-1]):
                 if step is not None and hasattr(step, "transform"):  # neither "passthrough" nor a sampler
                     out = _apply(step, X)
                     if trace is not None:

@@ -148,6 +148,18 @@ def test_resized_images_are_enlarged_again(scans, step):
     assert set(find_regions(maps, 0.3)["sample"]) <= set(range(8)) - {3}
 
 
+def test_pipelines_within_pipelines_are_passed(scans):
+    """A pipeline as a step is its steps, and one step after the other resizes."""
+    first = ModalityTransformer({"scan": GrayscaleNormalizer((20, 40))})
+    second = ModalityTransformer({"scan": GrayscaleNormalizer(16)})
+    pipeline = make_pipeline(make_pipeline(first, make_pipeline(second)), model()).fit(scans, [0, 1] * 4)
+
+    found = attribute(pipeline, scans, 1, method="input_x_gradient")
+
+    expected = enlarged(found["scan"][0], (32, 24))
+    np.testing.assert_allclose(found.maps("scan")[0], expected)
+
+
 def test_images_of_different_sizes_have_maps_of_their_sizes():
     """Each map has the size of its own image; several modalities may share a step."""
     rng = np.random.default_rng(0)
