@@ -21,6 +21,7 @@ from skmm.fusion._image_text_encoders import (
 from skmm.fusion._image_text_network import TableBranch
 from skmm.fusion._text_input import TextInput
 
+# NOTE[DIFF] The published demonstration trains all parts at one rate; its paper fine-tunes "on low rates".
 _TRANSFERRED_LR = 0.1  # share of the learning rate of an encoder that has learned before
 _NEW = ("cnn", *BACKBONES)
 

@@ -111,6 +111,8 @@ class ImageBranch(Branch):
         """Features of images, all of which are there."""
         if self.n_channels == 3 and x.shape[1] in {1, 4}:
             x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x[:, :3]
+        # NOTE[DIFF] The published code divided by 225 after it had subtracted ImageNet's mean, and trained
+        # on standardized images but validated on others.
         if self.normalize:
             mean, deviation = (x.new_tensor(part).view(-1, 1, 1) for part in IMAGENET)
             x = (x - mean) / deviation
@@ -136,6 +138,8 @@ class _RowNorm(nn.BatchNorm1d):
         )
 
 
+# NOTE[DIFF] The published head normalizes over batches, missing modalities not being foreseen: what a sample
+# is told then depends on its company in training, and weights are not repetitions.
 _NORMS = {"layer": nn.LayerNorm, "batch": _RowNorm, None: nn.Identity}
 
 
@@ -199,6 +203,7 @@ class ImageTextModule(nn.Module):
             for column, (x, here) in enumerate(zip(inputs.values(), present.unbind(dim=1), strict=True))
         ]
         fused = torch.relu(self.hidden(torch.cat(blocks, dim=1)))
+        # NOTE[DIFF] The published last layer has one unit with a softmax, which is 1 whatever comes in.
         scores = self.classifier(self.norm(self.dropout(fused)))
         losses = self._penalties()
         if self.label_loss is None:

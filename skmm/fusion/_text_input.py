@@ -48,6 +48,7 @@ class TextInput:
         except ValueError as error:
             raise ValueError(f"Modality {self._name!r}: {error}") from error
 
+    # NOTE[DIFF] The published code fitted the tokenizer on all texts, and another one on those of the test.
     def _fitted(self, texts):
         """A tokenizer that knows the words of texts."""
         if self._given is not None:

@@ -117,6 +117,8 @@ class TextCNN(nn.Module):
         self.embedding = TokenEmbedding(n_ids, embedding_dim)
         self.dropout = Dropout(dropout)
         self.convolutions = nn.ModuleList(nn.Conv1d(embedding_dim, n_filters, size) for size in kernel_sizes)
+        # NOTE[DIFF] The published net keeps the answers of all places, so that a word means another thing
+        # at each; "neighbours" does so.
         self._at_once = length if pooling == "max" else min(2, length)
         self.width = len(self.convolutions) * n_filters * (length - self._at_once + 1)
 
