@@ -60,14 +60,15 @@ class TextInput:
         """A new array of ids, int64 of shape (n_rows, max_length), zero in the rows that are missing."""
         del dtype
         texts = [text if here else None for text, here in zip(texts, present, strict=True)]
-        new = list({text for text in texts if text is not None and text not in self._rows})
+        known = self._rows  # threads that predict at once replace it, and change nothing in it
+        new = list({text for text in texts if text is not None and text not in known})
         if new:
-            if (len(self._rows) + len(new)) * self.shape[0] > _KEPT:
-                self._rows = {}
-                new = list({text for text in texts if text is not None})
-            self._rows.update(zip(new, self.tokenizer.transform(new).astype(np.int32), strict=True))
+            found = dict(zip(new, self.tokenizer.transform(new).astype(np.int32), strict=True))
+            is_full = (len(known) + len(new)) * self.shape[0] > _KEPT
+            self._rows = found if is_full else {**known, **found}
+            known = {**known, **found}
         ids = np.zeros((len(texts), *self.shape), dtype=np.int64)
         for row, text in enumerate(texts):
             if text is not None:
-                ids[row] = self._rows[text]
+                ids[row] = known[text]
         return ids

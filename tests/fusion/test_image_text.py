@@ -364,3 +364,16 @@ def test_texts_without_words():
     X = ModalityDict({"note": ["...", "!", "-", "?"], "t": np.eye(4)})
     with pytest.raises(ValueError, match="Modality 'note': TextTokenizer needs texts with words"):
         _model().fit(X, [0, 1, 0, 1])
+
+
+def test_texts_that_are_kept_are_bounded(chest, monkeypatch):
+    """However few texts are kept at hand, ids are those of the tokenizer, and missing texts have none."""
+    X, signs = chest(24)
+    model = _model().fit(X, signs[:, 0])
+    entry, tokenizer = model._inputs["note"], model.tokenizers_["note"]
+    monkeypatch.setattr("skmm.fusion._text_input._KEPT", 2 * entry.shape[0])
+    texts = np.array(["Heart normal", "effusion", "left", "Heart normal", "small", "effusion"], dtype=object)
+    for _ in range(3):
+        ids = entry(texts, np.arange(6) != 1, np.float32)
+        np.testing.assert_array_equal(ids, tokenizer.transform(np.where(np.arange(6) != 1, texts, None)))
+        assert ids.dtype == np.int64
