@@ -25,7 +25,7 @@ def _reference(points, method, distance):
     """Clusters by the tree of all distances."""
     if len(points) < 2:
         return np.zeros(len(points))
-    return fcluster(linkage(points.astype(float), method), distance, "distance")
+    return fcluster(linkage(pdist(points.astype(float)), method), distance, "distance")
 
 
 @given(strong=PIXELS, distance=DISTANCES)
