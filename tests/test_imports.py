@@ -33,7 +33,7 @@ RANK = {folder: rank for rank, row in enumerate(ROWS) for folder in row}
 
 OPTIONAL = {
     "PIL", "anndata", "captum", "cv2", "dask", "distributed", "h5py", "imblearn", "lightgbm", "matplotlib",
-    "monai", "mudata", "nibabel", "optuna", "optuna_integration", "plotly", "pooch", "pyarrow", "pydicom",
+    "monai", "mudata", "nibabel", "optuna", "optuna_integration", "pooch", "pyarrow", "pydicom",
     "transformers",
     "xgboost", "zarr",
 }  # fmt: skip
