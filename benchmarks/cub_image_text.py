@@ -5,7 +5,7 @@ ImageTextClassifier is its head alone.
 """
 
 import numpy as np
-from _common import BASELINES, THREE_SEEDS, compare, late, mm_dynamics, real_data, report
+from _common import BASELINES, THREE_SEEDS, compare, late, real_data, report
 
 from skmm import ModalityDict
 from skmm.fusion import ImageTextClassifier, MMDynamicsClassifier, MMStaticClassifier
@@ -22,7 +22,7 @@ def main():
     X, y = load_cub()
     models = {
         **late(),
-        **mm_dynamics(MMDynamicsClassifier),
+        "MM dynamics": MMDynamicsClassifier(),
         "MM static": MMStaticClassifier(),
         "ImageText (a head on tables)": ImageTextClassifier(),
     }
