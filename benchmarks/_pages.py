@@ -66,6 +66,7 @@ COVID = (
     ("COVID, notes as written", "covid_raw"),
 )
 AUC = {"metric": "roc_auc_ovr"}
+CUB_JOINED = ("concat_lr", "late fusion*", "MM *", "ImageText*")
 JOINED = (
     "* image + note",
     "* image + note (*",
@@ -180,6 +181,10 @@ CLAIMS = {
     ),
     "Images with reports: the image helps the text": within(COVID, JOINED, ("LR, note", "net, note"), **AUC),
     "... the text helps the image": within(COVID[::2], JOINED, ("LR, image", "net, image"), **AUC),
+    "... the other of text and image vectors helps": [
+        Test("CUB", ("cub_image_text", CUB_JOINED), ("cub_image_text", f"single_lr({name})"), "accuracy")
+        for name in ("image", "text")
+    ],
     "... encoders that are trained alone first help": within(
         COVID, "net, image + note, trained alone first", "net, image + note", **AUC
     ),

@@ -143,7 +143,7 @@ def curves(X, y):
     rows = [[name, *row] for name, row in zip(cells.index, cells.to_numpy(), strict=True)]
     title = (
         f"COVID-19 or other, {len(y)} rows with image and masked note: accuracy on held-out folds by epoch "
-        f"({FOLDS} folds, {len(SEEDS)} seeds; majority {(y == 'COVID-19').mean():.3f}; nothing chosen by it)"
+        f"({FOLDS} folds, {count(SEEDS)}; majority {(y == 'COVID-19').mean():.3f}; nothing chosen by it)"
     )
     write_grid("covid_epochs_grid", title, ["model", *(f"epoch {epoch}" for epoch in cells)], rows)
     return scores
@@ -173,24 +173,35 @@ def last_epoch(scores):
     return last.assign(strategy=np.where(last["estimator"].isin(CURVES[:2]), "none", "intermediate"))
 
 
+def strategies(models):
+    """The strategy of what sees one modality, which the steps do not tell."""
+    return {name: "none" for name in models if "+" not in name and not name.startswith("late")}
+
+
 def scores_of(X, y, seeds, *parts):
-    """Scores of several sets of models with the majority class; each set is kept by itself."""
+    """Scores of several sets of models with the majority class; those of each network are kept alone."""
     options = {"seeds": seeds, "cv": FOLDS, "scoring": METRICS, "n_jobs": 1}
-    tables = [compare(baselines(), X, y, baselines=("majority",), **options)]
-    tables += [
-        compare({name: model}, X, y, baselines=(), **options)
-        for part in parts
-        for name, model in part.items()
-    ]
+    sets = [baselines(), *({name: model} for part in parts for name, model in part.items())]
+    tables = [
+        compare(
+            models, X, y,
+            baselines=() if number else ("majority",), strategies=strategies(models), **options,
+        )
+        for number, models in enumerate(sets)
+    ]  # fmt: skip
     return pd.concat(tables, ignore_index=True)
+
+
+def count(seeds):
+    """Number of seeds, in words."""
+    return f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
 
 
 def title(X, seeds, notes):
     """What a table is of."""
-    n_seeds = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     lacking = np.count_nonzero(~X.is_present("note"))
     there = f"missing in {lacking} of {len(X)} rows" if lacking else f"{len(X)} rows that have one"
-    return f"COVID-19 or other, image and note; notes {notes}, {there}; {FOLDS} folds of patients, {n_seeds}"
+    return f"COVID-19 or other; notes {notes}, {there}; {FOLDS} folds of patients, {count(seeds)}"
 
 
 def main():
