@@ -55,19 +55,43 @@ def read_weights(path):
         If the file is damaged, is something else, or holds more than tensors.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file of weights {str(path)!r}.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise unreadable(path, error) from error
-    state = _unwrap(content, path)
+    state = _unwrap(load_tensors(path, "weights"), path)
     while state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     return state
 
 
-def unreadable(path, error):
+def load_tensors(path, what):
+    """Load what ``torch.save`` has written, tensors and plain types alone.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it is a file of, for messages.
+
+    Returns
+    -------
+    object
+        What is in it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, is something else, or holds what would run code.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file of {what} {str(path)!r}.")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path, error):
     """The error for a file of which torch makes nothing, or in which it finds code."""
     text = str(error).strip()
     found = re.search(r"(unsupported (global|class|operand).*|TorchScript)", text, re.IGNORECASE)

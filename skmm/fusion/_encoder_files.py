@@ -10,7 +10,7 @@ from skmm._training import seeded_init
 from skmm._training._inputs import ImageInput
 from skmm._training._moments import RunningMoments
 from skmm.embedding._backbones import NAMED, build_named
-from skmm.embedding._weights import unreadable
+from skmm.embedding._weights import load_tensors
 from skmm.fusion._image_text_network import ImageBranch, TextBranch
 from skmm.fusion._text_input import TextInput
 from skmm.nn import ImageEncoder, TextCNN
@@ -80,12 +80,7 @@ def read_encoder(path, kind, name):
         If it is damaged, holds something else, or an encoder of another kind.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file of an encoder {str(path)!r}.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise unreadable(path, error) from error
+    content = load_tensors(path, "an encoder")
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(
             f"The file {str(path)!r} holds no encoder that save_encoder has written. Weights of a published "
