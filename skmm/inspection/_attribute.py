@@ -210,7 +210,9 @@ def attribute(
         for rows, at_once in network.parts(np.flatnonzero(known), batch_size):
             part = network.part(rows)
             if method == IG:
-                steps = {"n_steps": None if n_steps == "auto" else n_steps, "rule": rule}
+                steps = {
+                    "n_steps": None if n_steps == "auto" else n_steps, "rule": rule, "size_of": part.size_of
+                }  # fmt: skip
                 values, change, off = integrated_gradients(
                     part, part.inputs, part.baselines, at_once=at_once, **steps
                 )

@@ -7,6 +7,7 @@ import torch
 
 from skmm._training import ModalityBatches
 from skmm.containers import BagArray
+from skmm.inspection._gradients import absolute_sums
 from skmm.nn import Bag, FusionOutput
 
 _VALUES = 1 << 25  # that the network keeps for its gradient at a time
@@ -71,6 +72,11 @@ class Part:
             real = self.present[:, self.order.index(name)]
         real = real.reshape(*real.shape, *[1] * (value.ndim - real.ndim))
         return torch.where(real, start, value)
+
+    def size_of(self, attributions):
+        """Sums of the absolute attributions, (k,), of which a word has one, whatever its vector."""
+        parts = zip(self.names, attributions, strict=True)
+        return absolute_sums([value.sum(dim=2) if name in self.ids else value for name, value in parts])
 
     def change(self):
         """By how much what is explained is above that of the baselines, (batch,)."""

@@ -56,7 +56,12 @@ def nodes(rule, n_steps):
     return (np.arange(n_steps) + shift) / n_steps, equal
 
 
-def completeness_error(attributions, difference):
+def absolute_sums(parts):
+    """Sums over the absolute values of each sample."""
+    return _sums([part.abs() for part in parts])
+
+
+def completeness_error(attributions, difference, size_of=absolute_sums):
     """How far the sums of attributions are from the change of a function.
 
     Relative to the larger of it and a tenth of the sum of their absolute values.
@@ -67,15 +72,16 @@ def completeness_error(attributions, difference):
         Attributions of n samples.
     difference : Tensor of shape (n,)
         Change of the function.
+    size_of : callable, default=absolute_sums
+        From the attributions to the sums of their absolute values, (n,).
 
     Returns
     -------
     Tensor of shape (n,)
         At least 0; 0 where both are.
     """
-    total, size = _sums(attributions), _sums([part.abs() for part in attributions])
-    error = (total - difference).abs()
-    return error / _scale(difference, size)
+    error = (_sums(attributions) - difference).abs()
+    return error / _scale(difference, size_of(attributions))
 
 
 def _scale(difference, size):
@@ -128,7 +134,16 @@ def integrate(function, inputs, baselines, places, weights, *, at_once, rows=Non
     return tuple(total * direction for total, direction in zip(sums, directions, strict=True))
 
 
-def integrated_gradients(function, inputs, baselines, *, n_steps=None, rule="gausslegendre", at_once=1024):
+def integrated_gradients(
+    function,
+    inputs,
+    baselines,
+    *,
+    n_steps=None,
+    rule="gausslegendre",
+    at_once=1024,
+    size_of=absolute_sums,
+):
     """Integrated gradients, with as many steps as they need where no number is given.
 
     All samples begin with one interval, of `N_STEPS` steps. Where their sum differs from the change of the
@@ -146,6 +161,8 @@ def integrated_gradients(function, inputs, baselines, *, n_steps=None, rule="gau
         One of `RULES`.
     at_once : int, default=1024
         How many evaluations at a time, at most; one of each sample at least.
+    size_of : callable, default=absolute_sums
+        From attributions of k samples to the sums of their absolute values, (k,).
 
     Returns
     -------
@@ -157,32 +174,30 @@ def integrated_gradients(function, inputs, baselines, *, n_steps=None, rule="gau
     ends, starts = _at_both_ends(function, inputs, baselines, rows, at_once)
     difference = ends - starts
     found = integrate(function, inputs, baselines, places, weights, at_once=at_once)
-    error = completeness_error(found, difference)
+    error = completeness_error(found, difference, size_of)
     for share in _SHARES if n_steps is None else ():
         far = torch.nonzero(error > TOLERANCE)[:, 0]
         if not len(far):
             break
         chosen = [tuple(part[far] for part in group) for group in (inputs, baselines, found)]
         values = torch.stack([starts[far], ends[far]])
-        better = _refined(
-            function, *chosen, values, (places, weights), at_once=at_once, rows=far, share=share
-        )
+        allowed = share * TOLERANCE * _scale(values[1] - values[0], size_of(chosen[2]))
+        better = _refined(function, *chosen, values, (places, weights), allowed, at_once=at_once, rows=far)
         for whole, part in zip(found, better, strict=True):
             whole[far] = part
-        error = completeness_error(found, difference)
+        error = completeness_error(found, difference, size_of)
     return Integral(found, difference, error)
 
 
-def _refined(function, inputs, baselines, found, values, rule, *, at_once, rows, share):
+def _refined(function, inputs, baselines, found, values, rule, allowed, *, at_once, rows):
     """Attributions of some samples by intervals, each halved where its sum is not near its change.
 
-    ``values`` are those of the function at the starts and the ends, (2, n).
+    ``values`` are those of the function at the starts and the ends, (2, n); an interval may differ from its
+    change by as much as is ``allowed``, (n,).
     """
-    difference, size = values[1] - values[0], _sums([part.abs() for part in found])
-    allowed = share * TOLERANCE * _scale(difference, size)
     done = tuple(torch.zeros_like(part) for part in found)
     owner = torch.arange(len(rows), device=rows.device)
-    bounds = torch.stack([torch.zeros_like(difference), torch.ones_like(difference)])
+    bounds = torch.stack([torch.zeros_like(allowed), torch.ones_like(allowed)])
     for level in range(_N_HALVINGS):
         middle = bounds.mean(dim=0)
         there = [

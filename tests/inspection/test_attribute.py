@@ -46,11 +46,7 @@ def test_attributions_sum_to_the_change_of_the_logit(cls, fitted):
 
     found = attribute(model, X)
 
-    # The size of a text is that of the numbers of its vectors, which is not below that of its words.
-    at_most = error_of(found) + 1e-9
-    assert (found.completeness_error <= at_most).all()
-    if "text" not in X.kinds.values():
-        np.testing.assert_allclose(found.completeness_error, at_most, atol=2e-9)
+    np.testing.assert_allclose(found.completeness_error, error_of(found), atol=2e-9)
     assert found.completeness_error.max() <= 0.01
     assert np.abs(found.difference).max() > 1e-3
     np.testing.assert_array_equal(found.target, model.predict(X))
