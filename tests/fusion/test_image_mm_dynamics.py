@@ -6,6 +6,7 @@ import torch
 from skorch.callbacks import LRScheduler
 
 from skmm import BagArray, ModalityDict
+from skmm._training import batches_for
 from skmm._training._net import FusionLoss
 from skmm.containers import is_lazy
 from skmm.fusion import ImageMMDynamics, MMDynamicsClassifier
@@ -190,7 +191,7 @@ def test_every_parameter_has_a_gradient(feature_gate, weighting, patch_size):
         torch.manual_seed(1)
         for parameter in module.parameters():
             torch.nn.init.normal_(parameter, std=0.3)  # far from dead units
-        batch, labels = model._batches(X, y=y)[np.arange(32)]
+        batch, labels = batches_for(model.net_, X, model._inputs, y=y)[np.arange(32)]
         module.zero_grad()
         FusionLoss()(module.train()(batch.inputs, batch.present), labels).backward()
 
