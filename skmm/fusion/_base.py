@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABCMeta, abstractmethod
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -150,6 +151,7 @@ class BaseFusionClassifier(
     _accepts = ("table",)
     _fusion_strategy = "intermediate"
     _parameter_rules = {}
+    _to_proba = staticmethod(partial(softmax, axis=1))  # from scores
     _search_space = {
         "hidden": ("log_int", 16, 512),
         "dropout": ("float", 0.0, 0.7),
@@ -392,9 +394,9 @@ class BaseFusionClassifier(
         """The scores of the classes in a network's output, which attributions explain."""
         return output.logits
 
-    def _to_proba(self, scores):
-        """Probabilities from scores."""
-        return softmax(scores, axis=1)
+    def _strata(self, codes):
+        """The classes of which early stopping holds out equal shares."""
+        return codes
 
     def _make_inputs(self):
         """What each modality becomes on its way into the network, not yet fitted."""
@@ -433,7 +435,7 @@ class BaseFusionClassifier(
         if self.early_stopping and not partial:
             rng = stream(self._seed, 0, 0 if first else len(self.net_.history))
             subset = None if groups is None else groups[rows]
-            part, held_out = split_validation(codes, subset, self.validation_fraction, rng)
+            part, held_out = split_validation(self._strata(codes), subset, self.validation_fraction, rng)
         batch_size = resolve_batch_size(self.batch_size, len(part))
         part, same = training_order(X, rows, part, batch_size)
         if first:

@@ -161,6 +161,8 @@ def check_partial_classes(classes, known):
     """Raise where ``classes`` of partial_fit are too few, or not those ``known`` from its first call."""
     if known is None and len(np.unique(classes)) < 2:
         raise ValueError(f"classes must be at least 2 different labels. Got {list(classes)!r} instead.")
+    if isinstance(known, list):  # of classes of several labels, which partial_fit refuses in its own words
+        return
     if known is not None and classes is not None and not np.array_equal(np.unique(classes), known):
         raise ValueError(
             f"classes must be those of the first call to partial_fit, {known.tolist()}. "

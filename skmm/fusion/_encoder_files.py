@@ -144,14 +144,17 @@ def text_branch(settings, vectors=None):
 
 def _tokenizer_state(tokenizer):
     """What makes a fitted tokenizer again, in plain types."""
-    parameters = tokenizer.get_params(deep=False)
+    parameters = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in tokenizer.get_params(deep=False).items()
+    }
     words = parameters["stop_words"]
     return {
         **parameters,
         "stop_words": words if words is None or isinstance(words, str) else [str(word) for word in words],
         "max_features": None,
         "max_length": int(tokenizer.max_length_),
-        "vocabulary": dict(tokenizer.vocabulary_),
+        "vocabulary": {str(word): int(number) for word, number in tokenizer.vocabulary_.items()},
     }
 
 

@@ -40,8 +40,8 @@ class ImageTextClassifier(SeveralLabelsClassifier):
     **Transfer.** Encoders come from files of weights, from classifiers of this class for one modality, which
     ``fit`` trains on its training rows first, or from such classifiers that were fitted before, on other
     data with other classes, or on several labels a sample; word vectors are where the embedding of words
-    begins. What is transferred learns at a tenth of the rate unless told otherwise, or stays frozen, whole or
-    in part.
+    begins. Encoders that are transferred learn at a tenth of the rate unless told otherwise, or stay frozen,
+    whole or in part.
 
     **Several labels a sample.** Where y is a table of zeros and ones with a column a label, scores go through
     a sigmoid each, and the loss is the sum of the labels' cross-entropies; ``predict_proba`` and ``predict``
@@ -62,7 +62,7 @@ class ImageTextClassifier(SeveralLabelsClassifier):
         downloaded once. None for random ones.
     image_lr : float, default=None
         Learning rate of the encoders of images as a share of ``lr``, in [0, 1]; with 0 they are frozen. None
-        for 0.1 where they have learned before, else 1.
+        for 0.1 where they have learned before, else 1, also for a module without ``image_weights``.
     image_trainable : tuple of str, default=None
         Names of the parts of the encoder that learn, all others being frozen, such as ("layer4",) of a
         ResNet; None for all.
@@ -395,6 +395,10 @@ class ImageTextClassifier(SeveralLabelsClassifier):
         super()._prepare(X, rows, codes, weights, groups)
         self._ready = ready_encoders(self, X, rows, self._labels_of(codes), weights, groups)
         self._inputs |= {name: one.entry for name, one in self._ready.items() if one.entry is not None}
+
+    def __getstate__(self):
+        # Left where a fit has failed between the two that follow.
+        return {k: v for k, v in super().__getstate__().items() if k not in {"_ready", "_label_loss"}}
 
     def _make_module(self, shapes, n_classes):
         """An encoder a modality and a head; encoders may learn with a share of the learning rate."""

@@ -164,11 +164,11 @@ def make_branches(estimator, shapes, ready):
             _new_branch(estimator, name, kind, shape) if encoder is None else encoder.branch
         )
         share, trainable = getattr(estimator, f"{kind}_lr"), getattr(estimator, f"{kind}_trainable")
-        is_trained = encoder is not None and encoder.is_trained
+        is_trained = encoder.is_trained if encoder is not None else False
         if share is None:
             share = _TRANSFERRED_LR if is_trained else 1
         if share == 0:
-            if not is_trained:
+            if is_trained is False:
                 warnings.warn(
                     f"{type(estimator).__name__}: the encoder of modality {name!r} has random weights and is "
                     f"frozen ({kind}_lr=0), so it stays random.",

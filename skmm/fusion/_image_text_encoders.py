@@ -29,7 +29,7 @@ class Encoder(NamedTuple):
 
     branch: nn.Module
     entry: object  # its fitted input; None for an input that is fitted with the others
-    is_trained: bool  # whether its weights come from elsewhere
+    is_trained: bool | None  # whether its weights come from elsewhere; None where that is not known
 
 
 class FittedInput:
@@ -126,7 +126,8 @@ def own_encoder(spec, weights, shape, name, seed):
     branch.width = _width_of(branch, shape, name)
     if branch.settings is not None:
         branch.settings["width"] = branch.width
-    return Encoder(branch, None, weights is not None)
+    is_trained = weights is not None if isinstance(spec, str) else True if weights is not None else None
+    return Encoder(branch, None, is_trained)
 
 
 def _use_own_dropout(net):
@@ -232,12 +233,14 @@ def _encoder_of(model, kind, name):
 def train_alone(estimator, X, name, rows, y, weights, groups, random_state):
     """A copy of a classifier, fitted on one modality in the training rows that have it."""
     here = X.is_present(name)[rows]
-    return seeded_clone(estimator, random_state).fit(
-        X[rows[here]][[name]],
-        y[here],
-        sample_weight=weights[here],
-        groups=None if groups is None else groups[here],
-    )
+    groups = None if groups is None else groups[here]
+    model = seeded_clone(estimator, random_state)
+    try:
+        return model.fit(X[rows[here]][[name]], y[here], sample_weight=weights[here], groups=groups)
+    except ValueError as error:
+        raise ValueError(
+            f"The encoder of modality {name!r}, which is trained alone first: {error}"
+        ) from error
 
 
 def initial_vectors(given, tokenizer, who):

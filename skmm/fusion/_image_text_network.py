@@ -27,6 +27,7 @@ class Branch(nn.Module):
     def __init__(self, net, width, settings=None):
         super().__init__()
         self.net, self.width, self.settings = net, width, settings
+        self.rests = False  # whether nothing of it learns
 
     @property
     def parts(self):
@@ -35,22 +36,27 @@ class Branch(nn.Module):
 
     def freeze(self, trainable=()):
         """Let only the parts of these names learn."""
+        self.rests = not trainable
         for name, parameter in self.parts.named_parameters():
             parameter.requires_grad_(any(name == part or name.startswith(f"{part}.") for part in trainable))
         return self
 
     def thawed_copy(self):
         """A copy of which all learns."""
-        return copy.deepcopy(self).requires_grad_(True)
+        thawed = copy.deepcopy(self).requires_grad_(True)
+        thawed.rests = False
+        return thawed
 
     def train(self, mode=True):
         """As any module, but what is frozen is in evaluation mode: normalizations keep their statistics."""
         super().train(mode)
-        if mode:
+        if mode and self.rests:
+            self.net.eval()
+        elif mode:
             for module in self.modules():
                 parameters = list(module.parameters())
                 if parameters and not any(parameter.requires_grad for parameter in parameters):
-                    module.training = False
+                    module.eval()  # what it holds too: dropout, and normalizations without parameters
         return self
 
     def forward(self, x, present):

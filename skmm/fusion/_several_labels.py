@@ -93,7 +93,10 @@ class LabelSetLoss(nn.Module):
     def forward(self, scores):
         """Losses (batch, n_sets) from scores (batch, n_labels)."""
         softplus = nn.functional.softplus
-        return softplus(-scores) @ self.present.T.to(scores) + softplus(scores) @ self.absent.T.to(scores)
+        with torch.autocast(scores.device.type, enabled=False):  # a sum over labels wants its digits
+            scores = scores if scores.dtype == torch.float64 else scores.float()
+            present, absent = self.present.T.to(scores), self.absent.T.to(scores)
+            return softplus(-scores) @ present + softplus(scores) @ absent
 
 
 class SeveralLabelsClassifier(BaseFusionClassifier):
@@ -144,6 +147,15 @@ class SeveralLabelsClassifier(BaseFusionClassifier):
     def _factors(self, codes, weights):
         """Factor of each sample by its class; several labels are weighted in the loss."""
         return super()._factors(codes, weights) if self._label_sets is None else np.ones(len(codes))
+
+    def _strata(self, codes):
+        """The rarest label of each sample, since most sets of labels are too rare to be split evenly."""
+        if self._label_sets is None:
+            return super()._strata(codes)
+        labels = self._label_sets[codes]
+        counts = np.where(labels == 1, labels.sum(axis=0), len(codes) + 1)
+        rarest = np.where(labels.any(axis=1), 1 + counts.argmin(axis=1), 0)
+        return np.unique(rarest, return_inverse=True)[1]
 
     def _prepare(self, X, rows, codes, weights, groups):
         """The loss of several labels, by how often the training rows have each."""

@@ -39,12 +39,15 @@ class TextInput:
         return True
 
     def update(self, texts, weights):
-        """Learn the vocabulary from training texts, once: the network has a vector for each of its words."""
+        """Learn the vocabulary from training texts, once: the network has a vector for each of its words.
+
+        A text counts once, however often it stands there: a repeated sample is the same as a weighted one.
+        """
         del weights
         if self.tokenizer is not None:
             return
         try:
-            self.tokenizer = self._fitted(list(texts))
+            self.tokenizer = self._fitted(sorted(set(texts)))
         except ValueError as error:
             raise ValueError(f"Modality {self._name!r}: {error}") from error
 

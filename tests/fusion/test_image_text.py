@@ -196,8 +196,9 @@ def test_what_is_frozen_stays(chest, net):
     """With a rate of 0, or outside the parts that are named, neither weights nor statistics change."""
     X, signs = chest(24)
     start = {f"net.net.{name}": value.numpy() for name, value in net.state_dict().items()}
-    with pytest.warns(UserWarning, match="'xray' has random weights and is frozen"):
-        frozen = _model(image_encoder=net, image_lr=0).fit(X, signs[:, 0])
+    frozen = _model(image_encoder=net, image_lr=0).fit(X, signs[:, 0])  # it may be a trained one
+    with pytest.warns(UserWarning, match="'note' has random weights and is frozen"):
+        _model(text_lr=0).fit(X, signs[:, 0])
     partly = _model(image_encoder=net, image_trainable=("top",), text_trainable=["convolutions"])
     partly.fit(X, signs[:, 0])
     whole = _model(image_encoder=net).fit(X, signs[:, 0])
@@ -377,3 +378,33 @@ def test_texts_that_are_kept_are_bounded(chest, monkeypatch):
         ids = entry(texts, np.arange(6) != 1, np.float32)
         np.testing.assert_array_equal(ids, tokenizer.transform(np.where(np.arange(6) != 1, texts, None)))
         assert ids.dtype == np.int64
+
+
+def test_what_is_frozen_holds_still_in_training(chest):
+    """Normalizations without parameters learn no statistics there, and dropout drops nothing."""
+    X, signs = chest(24)
+    with torch.random.fork_rng():
+        layers = [nn.BatchNorm2d(1, affine=False), nn.Conv2d(1, 4, 3), nn.Dropout(0.5)]
+    model = _model(image_encoder=nn.Sequential(*layers), image_lr=0, standardize=False).fit(X, signs[:, 0])
+    state = _state(model, "xray")
+    branch = model.net_.module_.branch("xray")
+
+    assert state["net.net.0.num_batches_tracked"] == 0
+    assert not state["net.net.0.running_mean"].any()
+    branch.train()
+    assert not any(module.training for module in branch.net.modules())
+    thawed = branch.thawed_copy().train()
+    assert all(module.training for module in thawed.net.modules())
+
+
+def test_weights_are_repetitions_of_texts(chest):
+    """A text that weighs three times is the same as one that stands there three times, words included."""
+    X, signs = chest(20)
+    y, times = signs[:, 1], np.where(np.arange(20) < 8, 3, 1)
+    settings = {"batch_size": -1, "precision": "float64", "tokenizer": TextTokenizer(6, max_features=7)}
+    rows = np.repeat(np.arange(20), times)
+    weighted = _model(**settings).fit(X, y, sample_weight=times)
+    repeated = _model(**settings).fit(X[rows], y[rows])
+
+    assert weighted.tokenizers_["note"].vocabulary_ == repeated.tokenizers_["note"].vocabulary_
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-7)

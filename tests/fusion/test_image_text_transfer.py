@@ -14,6 +14,7 @@ from skmm.embedding import ImageEmbedder
 from skmm.embedding._backbones import build_named
 from skmm.fusion import ImageTextClassifier, MMStaticClassifier
 from skmm.fusion import _image_text_encoders as encoders
+from skmm.preprocessing import TextTokenizer
 
 
 def _model(hidden=8, **params):
@@ -264,3 +265,23 @@ def test_a_failed_pretraining_leaves_no_model(chest):
     with pytest.raises(ValueError, match="'lr' parameter"):
         model.fit(X, signs[:, 0])
     assert not hasattr(model, "net_")
+
+
+def test_numbers_of_numpy_go_into_files(chest, tmp_path):
+    """Parameters of a tokenizer that a search has drawn are written as plain numbers."""
+    X, signs = chest(24)
+    tokenizer = TextTokenizer(min_token_length=np.int64(2), lowercase=np.bool_(True))
+    source = _model(tokenizer=tokenizer).fit(X, signs[:, 0])
+    source.save_encoder(tmp_path / "note.pt", "note")
+
+    assert _model(text_encoder=tmp_path / "note.pt").fit(X, signs[:, 0]).tokenize(X) == source.tokenize(X)
+
+
+def test_what_fails_in_training_alone_is_named(chest):
+    """Where the rows with a report are of one class, the message says which encoder cannot be trained."""
+    X, signs = chest(24)
+    notes = np.where(signs[:, 0] == 1, X["note"], None)
+    with pytest.raises(
+        ValueError, match="encoder of modality 'note', which is trained alone first: .*2 classes"
+    ):
+        _model(text_encoder=_model()).fit(ModalityDict({**X, "note": notes}), signs[:, 0])

@@ -1,5 +1,7 @@
 """Several labels a sample: the loss in closed form, columns of probabilities, and what is refused."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -138,7 +140,45 @@ def test_going_on_is_refused(chest):
     for call in (
         lambda: several.fit(X, signs),
         lambda: several.partial_fit(X, signs[:, 0]),
+        lambda: several.partial_fit(X, signs[:, 0], classes=[0, 1]),
         lambda: _model().partial_fit(X, signs, classes=[0, 1]),
     ):
         with pytest.raises(ValueError, match="one label a sample"):
             call()
+
+
+def test_rare_labels_are_validated_too():
+    """Early stopping holds out samples with labels, though nearly all sets of labels occur once."""
+    rng = np.random.default_rng(0)
+    y = np.zeros((60, 14), dtype=int)
+    y[30:] = rng.integers(0, 2, size=(30, 14))
+    options = {"early_stopping": True, "validation_fraction": 0.2}
+    for labels in (y, rng.integers(0, 2, size=(60, 14))):
+        model = _model(**options).fit(rng.normal(size=(60, 3)), labels)
+        held_out = labels[model.validation_rows_].any(axis=1)
+
+        assert len(held_out) == 12
+        assert held_out.mean() == pytest.approx(labels.any(axis=1).mean(), abs=0.1)
+
+
+def test_loss_keeps_its_digits_in_bfloat16():
+    """Sums over labels are of float32 within layers of bfloat16."""
+    sets = np.eye(14, dtype=int)
+    loss = LabelSetLoss(sets, np.full((2, 14), 1.01))
+    scores = torch.linspace(-3, 3, 28).reshape(2, 14)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss(scores)
+
+    assert found.dtype is torch.float32
+    torch.testing.assert_close(found, loss(scores))
+
+
+def test_a_failed_fit_leaves_nothing_to_pickle(chest):
+    """What was made before the network is not kept where the network cannot be made."""
+    X, signs = chest(20)
+    model = _model(word_vectors={"xylophone": [1.0]})
+    with pytest.raises(ValueError, match="know none"):
+        model.fit(X, signs)
+
+    assert not {"_ready", "_label_loss"} & set(vars(pickle.loads(pickle.dumps(model))))
