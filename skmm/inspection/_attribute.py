@@ -94,7 +94,9 @@ def attribute(
           an eighth of the side of images by default, a column, instance or token for others, which move by
           ``strides={modality: number or (rows, columns)}``, by default their own size.
 
-        The effect of a pixel of several channels, or of a window, is shared equally by its values.
+        The effect of a pixel of several channels, or of a window, is shared equally by its values; a window
+        at the border has those inside only, and where windows overlap a value has the sum of its shares: all
+        attributions sum to the sum of all effects.
     n_steps : int or "auto", default="auto"
         Steps of the integral. "auto" begins with 50, and halves the way again and again where the sum of a
         sample's attributions is not within 1 % of what it should be: it has kinks, as those of a ReLU.

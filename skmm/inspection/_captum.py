@@ -1,5 +1,7 @@
 """Captum's other methods, by name, on tensors of several modalities."""
 
+from itertools import product
+
 import numpy as np
 import torch
 
@@ -9,7 +11,7 @@ CLASSES = {
     "saliency": "Saliency",
     "input_x_gradient": "InputXGradient",
     "feature_ablation": "FeatureAblation",
-    "occlusion": "Occlusion",
+    "occlusion": "FeatureAblation",  # of windows, see _Windows
 }
 OPTIONS = {
     "saliency": ("abs",),
@@ -56,19 +58,29 @@ def captum_attributions(method, part, kinds, options, at_once):
         value, kind = part.inputs[place], kinds[name]
         if method == "feature_ablation":
             mask = _mask(options.get("feature_mask", {}).get(name), value, kind)
-            own = {"feature_mask": mask}
-            size = torch.bincount(mask.flatten())[mask]
+            effects = attr.FeatureAblation(one).attribute(
+                value,
+                baselines=part.baselines[place],
+                additional_forward_args=part.rows,
+                feature_mask=mask,
+                **many,
+            )
+            found.append(effects / torch.bincount(mask.flatten())[mask])
         else:
             window = _window(options.get("sliding_window_shapes", {}).get(name), value, kind)
             strides = options.get("strides", {}).get(name)
             strides = window if strides is None else _window(strides, value, kind)
-            own = {"sliding_window_shapes": window, "strides": strides}
-            size = int(np.prod(window))
-        explainer = getattr(attr, CLASSES[method])(one)
-        effects = explainer.attribute(
-            value, baselines=part.baselines[place], additional_forward_args=part.rows, **own, **many
-        )
-        found.append(effects / size)
+            if any(step > side for step, side in zip(strides, window, strict=True)):
+                raise ValueError(
+                    f"strides[{name!r}] must not be larger than the window, as values between windows would "
+                    f"never be taken away. Got {strides} for windows of {window}."
+                )
+            covered = _Windows(one, value, part.baselines[place], window, strides)
+            shown = value.new_ones(len(value), len(covered.windows))
+            effects = attr.FeatureAblation(covered).attribute(
+                shown, additional_forward_args=part.rows, **many
+            )
+            found.append(covered.shared(effects))
     return tuple(found)
 
 
@@ -94,6 +106,42 @@ class _Alone:
         tensors = [tensor[rows] for tensor in self.part.inputs]
         tensors[self.place] = value
         return self.part(*tensors, rows)
+
+
+class _Windows:
+    """What is explained, as a function of which windows of one modality are shown.
+
+    Captum's Occlusion gives each value the mean effect of the windows over it, and does not tell how much of
+    a window at the border lies inside: as a feature of its own, each window has its own effect.
+    """
+
+    def __init__(self, one, value, baseline, window, strides):
+        self.one, self.value = one, value
+        self.baseline = torch.as_tensor(baseline, dtype=value.dtype, device=value.device).expand_as(value)
+        starts = [
+            range(0, max(side - size, 0) + step, step)
+            for side, size, step in zip(value.shape[1:], window, strides, strict=True)
+        ]
+        self.windows = [
+            tuple(slice(start, start + size) for start, size in zip(corner, window, strict=True))
+            for corner in product(*starts)
+        ]
+
+    def __call__(self, shown, rows):
+        """What is explained, of samples by number, each without the windows that are zero."""
+        value = self.value[rows]
+        for place, number in (shown == 0).nonzero().tolist():
+            window = (place, *self.windows[number])
+            value[window] = self.baseline[rows[place]][self.windows[number]]
+        return self.one(value, rows)
+
+    def shared(self, effects):
+        """Effects of windows, (n_samples, n_windows), each shared by the values that it covers."""
+        total = torch.zeros_like(self.value)
+        for effect, window in zip(effects.T, self.windows, strict=True):
+            part = total[(slice(None), *window)]
+            part += (effect / part[0].numel()).reshape(-1, *[1] * (part.ndim - 1))
+        return total
 
 
 def _mask(given, value, kind):

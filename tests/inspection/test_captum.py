@@ -70,6 +70,33 @@ def test_windows_and_masks_are_those_of_the_caller(linear):
     np.testing.assert_allclose(masked["rna"][:, 1], expected[:, 1:].mean(axis=1), atol=1e-6)
 
 
+@pytest.mark.parametrize(("window", "stride", "covered"), [(2, None, [1, 1, 1]), (2, 1, [1, 2, 1])])
+def test_windows_share_their_effects_by_the_values_that_they_cover(linear, window, stride, covered):
+    """A window that reaches over the border gives all of its effect; those that overlap add theirs."""
+    model, X = linear
+    X = X[[0, 1]]
+    seen = X["scan"] / 255 * np.moveaxis(model.weights("scan").reshape(3, 4, 5), 0, -1)
+    options = {"sliding_window_shapes": {"rna": window, "scan": (3, 2)}}
+    if stride is not None:
+        options["strides"] = {"rna": stride}
+
+    found = attribute(model, X, "well", method="occlusion", **options)
+
+    effects = X["rna"] * model.weights("rna") * np.asarray(covered)
+    np.testing.assert_allclose(found["rna"].sum(axis=1), effects.sum(axis=1), atol=1e-6)
+    np.testing.assert_allclose(found["scan"].sum(axis=(1, 2, 3)), seen.sum(axis=(1, 2, 3)), atol=1e-6)
+    corner = seen[:, 3:, 4:].mean(axis=(1, 2, 3))  # of a window of 3 x 2 one pixel lies inside
+    np.testing.assert_allclose(found["scan"][:, 3, 4].mean(axis=1), corner, atol=1e-6)
+
+
+def test_strides_leave_no_gaps(linear):
+    """A stride beyond the window is refused, by name."""
+    model, X = linear
+
+    with pytest.raises(ValueError, match=r"strides\['rna'\] must not be larger than the window"):
+        attribute(model, X, "well", method="occlusion", strides={"rna": 2})
+
+
 @pytest.mark.parametrize("method", CAPTUM)
 def test_captum_takes_bags_and_texts(fitted, method):
     """Instances and tokens are features; missing ones are zero."""
