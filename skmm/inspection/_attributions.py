@@ -171,7 +171,9 @@ class Attributions(Mapping):
 
         Where a step of the pipeline has resized the images, the attribution of each pixel that the model sees
         is shared by the original pixels of which it was made, by their weights in it: a map has the size of
-        its original image, and the same sum as before.
+        its original image, and the same sum as before. Steps of this package are known. Any other that keeps
+        the size of images is taken to leave pixels in place, which a warning says: behind one that flips or
+        shifts images, maps are flipped or shifted too.
 
         Parameters
         ----------
@@ -189,6 +191,11 @@ class Attributions(Mapping):
         ValueError
             If the modality has no pixels, or a step before the model has moved them in a way that is not
             known: names the step.
+
+        Warns
+        -----
+        UserWarning
+            If a step that is not known is taken to leave pixels in place: names the step.
 
         Examples
         --------

@@ -86,6 +86,8 @@ def explanation_report(
     -----
     ConvergenceWarning
         As :func:`attribute`; the page says so too, at the sample.
+    UserWarning
+        As `Attributions.maps`, of steps that are taken to leave pixels in place.
 
     See Also
     --------

@@ -1,14 +1,19 @@
 """From what a model sees of images back to the original ones: which steps lie between, and what they did."""
 
+import sys
+import warnings
+
 import numpy as np
 
 from skmm.compose import ModalitySplitter, ModalityTransformer
 from skmm.containers import as_modality_dict, entry_shape, is_bare_table, read_rows
+from skmm.impute import PseudoModalityImputer, RandomForestImputer
 from skmm.preprocessing import GrayscaleNormalizer, HistogramEqualizer
 from skmm.preprocessing._grayscale_normalizer import resize
 
 _IMAGES = ("image", "volume", "bag")
 _KNOWN = (HistogramEqualizer, GrayscaleNormalizer)  # a pixel stays where it is, but for a change of size
+_IN_PLACE = (*_KNOWN, PseudoModalityImputer, RandomForestImputer)  # passed without a word
 
 
 class Origin:
@@ -28,6 +33,7 @@ class Origin:
         self.sizes = self._now = sizes_of(value, kind)
         self.is_resized = False
         self.blocked = blocked
+        self.assumed = []  # steps that are taken to leave pixels in place
 
     def add(self, parts, value, kind):
         """Take in what was done to the modality by some transformers, and what came out of it."""
@@ -48,15 +54,24 @@ class Origin:
         expected = _pair(parts[resizes[-1]].size) if resizes else before
         if hidden or expected != self._now:
             self.blocked = unknown[0]
+        self.assumed += [type(part).__name__ for part in parts if not isinstance(part, _IN_PLACE)]
         self.is_resized |= bool(resizes)
 
     def check(self, name):
-        """Raise where a step cannot be passed."""
+        """Raise where a step cannot be passed; warn where one is passed on an assumption."""
         if self.blocked is not None:
             raise ValueError(
                 f"Attributions of {name!r} cannot be brought back to the original images through "
                 f"{self.blocked}: which pixels became what there is not known. attributions[{name!r}] holds "
                 "those of what the model sees."
+            )
+        if self.assumed:
+            warnings.warn(
+                f"Maps of {name!r} are brought back to the original images through "
+                f"{', '.join(dict.fromkeys(self.assumed))}, which keeps their size and is taken to leave "
+                "pixels in place. If it moves them, as a flip or a shift does, the maps are wrong by that.",
+                UserWarning,
+                stacklevel=_levels_to_caller(),
             )
 
     def back(self, maps):
@@ -106,6 +121,14 @@ def _chain(step):
     if hasattr(step, "steps"):
         return [part for _, inner in step.steps for part in _chain(inner)]
     return [] if step is None or isinstance(step, str) else [step]
+
+
+def _levels_to_caller():
+    """How many levels above the function that asks the first one outside of the package is."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("skmm."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _pair(size):

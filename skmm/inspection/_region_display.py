@@ -142,6 +142,11 @@ class RegionDisplay:
         ValueError
             As :func:`attribute`, `Attributions.maps` and :meth:`plot` do.
 
+        Warns
+        -----
+        UserWarning
+            As `Attributions.maps`, of steps that are taken to leave pixels in place.
+
         Examples
         --------
         >>> import numpy as np

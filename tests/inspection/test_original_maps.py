@@ -1,11 +1,13 @@
 """Maps in the coordinates of the original images, through the steps before the model."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skmm import BagArray, ModalityDict
@@ -13,7 +15,7 @@ from skmm.compose import ConcatModalities, ModalitySplitter, ModalityTransformer
 from skmm.embedding import ImageEmbedder
 from skmm.exceptions import NoModalityWarning
 from skmm.fusion import HEALNetClassifier
-from skmm.inspection import attribute, find_regions
+from skmm.inspection import RegionDisplay, attribute, explanation_report, find_regions
 from skmm.inspection._original_maps import enlarged
 from skmm.preprocessing import GrayscaleNormalizer, HistogramEqualizer
 from skmm.preprocessing._grayscale_normalizer import resize
@@ -110,15 +112,43 @@ def test_without_steps_maps_are_sums_over_channels():
     [
         HistogramEqualizer(),
         "passthrough",
+        GrayscaleNormalizer(),
+        make_pipeline(GrayscaleNormalizer(), HistogramEqualizer()),
+    ],
+)
+def test_steps_that_leave_pixels_where_they_are_change_nothing(scans, step):
+    """Maps are those of what the model sees, and there is nothing to warn of."""
+    found = explained({"scan": step}, scans)
+
+    for row, one in enumerate(found.maps("scan")):
+        expected = found["scan"][row] if row != 3 else np.full((32, 24), np.nan)
+        np.testing.assert_array_equal(one, expected)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
         FunctionTransformer(negative),
         make_pipeline(HistogramEqualizer(), FunctionTransformer(negative)),
     ],
 )
-def test_steps_that_leave_pixels_where_they_are_change_nothing(scans, step):
-    """Maps are those of what the model sees; so is a step taken that is not known but keeps the size."""
+def test_a_step_that_is_not_known_but_keeps_the_size_is_warned_of(scans, step):
+    """It is taken to leave pixels in place; each way to maps says so once, where it was called."""
     found = explained({"scan": step}, scans)
+    pipeline = make_pipeline(ModalityTransformer({"scan": step}), model()).fit(scans, [0, 1] * 4)
+    text = r"Maps of 'scan' .* through FunctionTransformer, .* taken to leave pixels in place"
+    explain = {"method": "input_x_gradient"}
 
-    for row, one in enumerate(found.maps("scan")):
+    with pytest.warns(UserWarning, match=text) as direct:
+        maps = found.maps("scan")
+    with pytest.warns(UserWarning, match=text) as drawn:
+        RegionDisplay.from_estimator(pipeline, scans, samples=[0], explain=explain)
+    with pytest.warns(UserWarning, match=text) as written:
+        explanation_report(pipeline, scans, samples=[0], **explain)
+
+    for caught in (direct, drawn, written):
+        assert [one.filename for one in caught] == [__file__]
+    for row, one in enumerate(maps):
         expected = found["scan"][row] if row != 3 else np.full((32, 24), np.nan)
         np.testing.assert_array_equal(one, expected)
 
@@ -134,8 +164,10 @@ def test_steps_that_leave_pixels_where_they_are_change_nothing(scans, step):
 def test_resized_images_are_enlarged_again(scans, step):
     """The map has the size of the original, and the sum of the attributions; a missing one stays missing."""
     found = explained({"scan": step}, scans)
+    says = isinstance(step, Pipeline) and isinstance(step[-1], FunctionTransformer)
 
-    maps = found.maps("scan")
+    with pytest.warns(UserWarning, match="FunctionTransformer") if says else nullcontext():
+        maps = found.maps("scan")
 
     assert found["scan"].shape == (8, 16, 16)
     for row, one in enumerate(maps):
