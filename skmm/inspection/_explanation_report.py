@@ -20,7 +20,7 @@ from skmm.inspection._report_sections import (
     totals_html,
 )
 from skmm.inspection._report_steps import Trail, as_given
-from skmm.inspection._samples import samples_to_show
+from skmm.inspection._samples import samples_to_show, true_labels
 
 _RULES = {"n_features": (Number(Integral, 1),)}
 _LONGEST = 4000  # letters of an estimator's parameters
@@ -120,7 +120,7 @@ def explanation_report(
             "squares: TokenAttributionDisplay.from_estimator(..., token_score='squared')."
         )
     n_samples = n_rows(X)
-    labels, label_names = _labels(y, n_samples)
+    labels, label_names = true_labels(y, n_samples)
     in_turn = labels if labels is not None and labels.ndim == 1 else None
     rows = samples_to_show(samples, np.ones(n_samples, dtype=bool), in_turn)
     chosen = take_rows(X, rows) if is_bare_table(X) else X[rows]
@@ -179,19 +179,6 @@ def _sums(attributions, names, confidence, called):
             )
         )
     return sums
-
-
-def _labels(y, n_samples):
-    """True labels as an array, and names of the columns of several; None where there are none."""
-    if y is None:
-        return None, None
-    labels = np.asarray(y)
-    if labels.ndim not in {1, 2} or len(labels) != n_samples:
-        raise ValueError(
-            f"y must have a label, or a row of labels, for each of {n_samples} samples. Got shape "
-            f"{labels.shape}."
-        )
-    return labels, list(y.columns) if labels.ndim == 2 and hasattr(y, "columns") else None
 
 
 def _of_rows(target, rows, n_samples):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 
 def chosen_modalities(modalities, known):
@@ -22,6 +23,19 @@ def present_rows(X, name, n_samples):
     if len(X) != n_samples:
         raise ValueError(f"X must have as many samples as {name!r} has rows, {n_samples}. Got {len(X)}.")
     return X.is_present(name)
+
+
+def true_labels(y, n_samples):
+    """True labels as an array, and names of the columns of several; None where there are none."""
+    if y is None:
+        return None, None
+    labels = y.toarray() if sp.issparse(y) else np.asarray(y)
+    if labels.ndim not in {1, 2} or len(labels) != n_samples:
+        raise ValueError(
+            f"y must have a label, or a row of labels, for each of {n_samples} samples. Got shape "
+            f"{labels.shape}."
+        )
+    return labels, list(y.columns) if labels.ndim == 2 and hasattr(y, "columns") else None
 
 
 def samples_to_show(samples, present, labels):

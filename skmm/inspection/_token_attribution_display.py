@@ -12,7 +12,7 @@ from skmm.inspection._html import colour_rules, escaped, page, write_page
 from skmm.inspection._models import reached
 from skmm.inspection._panels import figure_of, plain_title, say
 from skmm.inspection._report_steps import Trail, as_given
-from skmm.inspection._samples import samples_to_show
+from skmm.inspection._samples import samples_to_show, true_labels
 from skmm.inspection._token_colours import colour_scale
 from skmm.inspection._token_html import legend_html, text_html
 from skmm.inspection._token_plot import Letters, draw_bar, draw_text
@@ -53,8 +53,9 @@ class TokenAttributionDisplay:
         them; whatever stands for a missing text is not read.
     attributions : list of array-like of shape (n_tokens,)
         Of each text a number a token.
-    y : array-like of shape (n_samples,), default=None
-        Labels, as titles; samples of all classes are then shown in turn.
+    y : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+        Labels, as titles; samples of all classes are then shown in turn. Of several, 0 or 1 each, titles name
+        those that a sample has, and samples stay in their order.
     names : sequence of str, default=None
         What samples are called; default: their rows.
     target : str or array-like of shape (n_samples,), default=None
@@ -142,8 +143,9 @@ class TokenAttributionDisplay:
             ImageTextClassifier, alone, as the last step of a Pipeline, or in a search.
         X : mapping of str -> array, or ModalityDict
             Samples. Sample ids of a ModalityDict are their names.
-        y : array-like of shape (n_samples,), default=None
-            Labels, as titles; samples of all classes are then shown in turn.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+            Labels, as titles; samples of all classes are then shown in turn. Of several, titles name those
+            that a sample has.
         modality : str, default=None
             The texts to show; may be left out where there is one modality of texts.
         target : label or array-like of shape (n_samples,), default=None
@@ -226,8 +228,9 @@ class TokenAttributionDisplay:
             Of each text its tokens with their places.
         attributions : list of array-like of shape (n_tokens,)
             Of each text a number a token.
-        y : array-like of shape (n_samples,), default=None
-            Labels, as titles; samples of all classes are then shown in turn.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+            Labels, as titles; samples of all classes are then shown in turn. Of several, titles name those
+            that a sample has.
         names : sequence of str, default=None
             What samples are called; default: their rows.
         target : str or array-like of shape (n_samples,), default=None
@@ -370,7 +373,7 @@ class TokenAttributionDisplay:
         check_values(who, {"token_score": self.token_score, "scale": scale}, _RULES)
         self._is_signed = self.token_score == _SIGNED
         texts = as_texts(self.texts, who)
-        given = {name: getattr(self, name) for name in ("tokens", "attributions", "y", "names", "target")}
+        given = {name: getattr(self, name) for name in ("tokens", "attributions", "names", "target")}
         given = {  # as lists: a Series would be asked by its labels
             name: value if value is None or (name == "target" and np.ndim(value) == 0) else list(value)
             for name, value in given.items()
@@ -382,8 +385,11 @@ class TokenAttributionDisplay:
                 )
         tokens = given["tokens"]
         present = np.array([text is not None for text in texts], dtype=bool)
-        labels = None if self.y is None else np.asarray(self.y)
-        self.rows_ = samples_to_show(samples, present, labels)
+        labels, columns = true_labels(self.y, len(texts))
+        several = labels is not None and labels.ndim == 2
+        self.rows_ = samples_to_show(samples, present, None if several else labels)
+        if several:
+            labels = [_labels_in_words(row, columns) for row in labels]
         values = {}
         for row in np.flatnonzero(present):
             check_tokens(texts[row], tokens[row], row)
@@ -396,7 +402,7 @@ class TokenAttributionDisplay:
         names, target = given["names"], given["target"]
         return [
             read_report(
-                _title(row, names, given["y"], target), texts[row], tokens[row], values[row],
+                _title(row, names, labels, target), texts[row], tokens[row], values[row],
                 tops[row] if scale == "max" else self._top,
             )
             for row in self.rows_
@@ -430,6 +436,12 @@ def _of_texts(estimator, X, attributions, modality):
     raise ValueError(
         f"modality must be one of {texts}, the texts that reach the model. Got {modality!r}.{''.join(made)}"
     )
+
+
+def _labels_in_words(row, columns):
+    """Those of several labels that a sample has, by the names or the numbers of their columns."""
+    names = range(len(row)) if columns is None else columns
+    return ", ".join(str(name) for name, value in zip(names, row, strict=True) if value == 1) or "no label"
 
 
 def _title(row, names, labels, target):

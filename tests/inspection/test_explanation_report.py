@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -397,6 +398,10 @@ def test_several_labels(fitted):
         said = "yes" if predicted[column] else "no"
         assert cells.row(name) == [name, percent(proba[column]), "", said, f"{true} ({verdict})"]
     assert f"adds to the score of {labels.columns[proba.argmax()]} " in cells.text
+    dense, sparse = (
+        explanation_report(model, X, y=form(labels), samples=[0]) for form in (np.asarray, csr_array)
+    )
+    assert sparse == dense
 
 
 def test_samples_targets_and_other_methods(fitted):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
+from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 
@@ -164,6 +165,20 @@ def test_titles_name_sample_label_and_target(words):
     assert titles(names=names, target=y) == ["A1 (speaking for ill)", "C3 (speaking for well)"]
 
 
+@pytest.mark.parametrize("form", [pd.DataFrame, np.asarray, csr_array])
+def test_titles_name_several_labels(words, form):
+    """Those that a sample has are named by their columns, or else numbered; samples stay in their order."""
+    tokens, values = words
+    labels = pd.DataFrame({"opacity": [1, 1, 0], "effusion": [1, 0, 0]})
+
+    display = TokenAttributionDisplay.from_predictions(
+        REPORTS, tokens, values, form(labels), names=["A", "B", "C"]
+    )
+
+    both = "opacity, effusion" if form is pd.DataFrame else "0, 1"
+    assert [axes.get_title() for axes in display.axes_] == [f"A: {both}", "C: no label"]
+
+
 def test_texts_wrap_and_stay_inside_their_axes(words):
     """A long report fills the caller's narrow Axes in smaller letters; what does not fit is counted."""
     text = " ".join(["Сердце увеличено ${_^"] * 40)
@@ -243,7 +258,7 @@ def test_wrong_arguments_are_refused(words):
         ((REPORTS, tokens, values[:1]), {}, "attributions must have an entry for each of 3 texts. Got 1"),
         ((REPORTS, tokens, values), {"names": ["a"]}, "names must have an entry for each of 3 texts. Got 1"),
         ((REPORTS, tokens, values), {"target": ["a"]}, "target must have an entry for each of 3"),
-        ((REPORTS, tokens, values), {"y": ["a"]}, "y must have an entry for each of 3"),
+        ((REPORTS, tokens, values), {"y": ["a"]}, "y must have a label, or a row of labels, for each of 3"),
         ((REPORTS, tokens, values), {"token_score": "plain"}, "'token_score' .* be 'signed' or 'squared'"),
         ((REPORTS, tokens, values), {"scale": 0.0}, "'scale' parameter of TokenAttributionDisplay"),
         ((REPORTS, tokens, values), {"samples": [1]}, r"Rows \[1\] of samples lack the modality"),
@@ -288,6 +303,19 @@ def test_a_fitted_model_is_asked(fitted):
     each = TokenAttributionDisplay.from_estimator(model, X, modality="history", target=y, samples=[0, 3])
     assert [axes.get_title() for axes in each.axes_] == ["P0 (speaking for well)", "P3 (speaking for ill)"]
     assert each.words_["word"].tolist()[:5] == ["A", "cough", "for", "3", "weeks"]
+
+
+def test_a_model_of_several_labels_is_asked(fitted):
+    """Labels of each text are named above it, in the order of the samples."""
+    _, X, y = fitted
+    labels = pd.DataFrame({"effusion": y == "ill", "cough": y == "well"}).astype(int)
+    model = ImageTextClassifier(4, n_filters=3, embedding_dim=5, max_epochs=1, random_state=0)
+
+    display = TokenAttributionDisplay.from_estimator(
+        model.fit(X, labels), X, labels, modality="report", target=0, samples=2
+    )
+
+    assert [axes.get_title() for axes in display.axes_] == ["P0: cough", "P2: cough"]
 
 
 def test_squares_are_those_of_the_gradient_in_parts_of_a_text(fitted):
