@@ -36,7 +36,7 @@ def resolve_device(device):
         )
     try:
         torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # as torch refuses devices
         raise ValueError(
             f"device={device!r} is not a device that torch can use here. Use 'cpu', 'cuda' or 'auto'."
         ) from error

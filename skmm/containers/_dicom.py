@@ -125,7 +125,7 @@ def _check_decoder(path, syntax):
         raise messages.file_damaged(path, ValueError("its header names no transfer syntax"))
     try:
         decoder = pixels.get_decoder(syntax)
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # pydicom has no decoder for the file
         raise messages.no_decoder(path, syntax.name, ()) from error
     if not decoder.is_available:
         raise messages.no_decoder(path, syntax.name, decoder.missing_dependencies)

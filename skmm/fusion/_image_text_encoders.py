@@ -116,17 +116,18 @@ def own_encoder(spec, weights, shape, name, seed):
     Encoder
         Its input is fitted with the others.
     """
+    is_trained = weights is not None
     if isinstance(spec, str):
         weights = fetch_weights(spec) if weights == "imagenet" else weights
         branch = image_branch({"name": spec, "shape": list(shape), "width": 0}, weights, seed)
     else:
         net = build_own(spec, weights=weights, layer=None, pooling="average").requires_grad_(True)
+        is_trained = is_trained or None  # a module may bring weights of its own
         _use_own_dropout(net)
         branch = ImageBranch(net, 0, n_channels=input_of(net)[1] if input_of(net)[0] else None)
     branch.width = _width_of(branch, shape, name)
     if branch.settings is not None:
         branch.settings["width"] = branch.width
-    is_trained = weights is not None if isinstance(spec, str) else True if weights is not None else None
     return Encoder(branch, None, is_trained)
 
 

@@ -54,6 +54,6 @@ def any_vector(output):
 
 def fused_vector(output):
     """The fused vectors in a network's output."""
-    if output.fused is None:
+    if output.fused is None:  # a user's network may classify without one
         raise NotImplementedError("transform needs a network that returns FusionOutput(..., fused=vector).")
     return output.fused

@@ -38,7 +38,7 @@ def _apply(step, X):
         return out
     try:
         names = step.get_feature_names_out(names_in)
-    except (AttributeError, ValueError, NotImplementedError):
+    except (AttributeError, ValueError, NotImplementedError):  # a step that tells no names
         return out
     is_named = names_in is not None or isinstance(X, Mapping)  # else scikit-learn makes names up
     fits = is_named and getattr(out, "ndim", 0) == 2 and len(names) == out.shape[1]

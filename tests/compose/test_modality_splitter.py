@@ -273,6 +273,7 @@ def test_check_estimator():
     splitter = ArraySplitter({"a": slice(0, 1), "b": slice(0, None)})
     results = check_estimator(splitter, expected_failed_checks=COMPARE_OUTPUTS, on_fail="raise")
 
+    # scikit-learn's own word for the checks that COMPARE_OUTPUTS names with its reason.
     failed = {result["check_name"] for result in results if result["status"] == "xfail"}
     assert set(COMPARE_OUTPUTS) - failed <= {"check_array_api_input"}  # which came with scikit-learn 1.9
     assert sum(result["status"] == "passed" for result in results) >= 30

@@ -17,9 +17,8 @@ from skmm.fusion._several_labels import LabelSetLoss, encode_label_sets, label_w
 
 def _model(**params):
     """Return a small classifier."""
-    return ImageTextClassifier(
-        8, **{"n_filters": 4, "embedding_dim": 8, "max_epochs": 2, "random_state": 0, **params}
-    )
+    small = {"hidden": 8, "n_filters": 4, "embedding_dim": 8, "max_epochs": 2, "random_state": 0}
+    return ImageTextClassifier(**{**small, **params})
 
 
 @pytest.mark.parametrize("balanced", [False, True])
@@ -49,7 +48,7 @@ def test_loss_is_the_sum_of_cross_entropies(balanced):
 def test_labels_are_learned(chest):
     """Each label has a column of probabilities of its own, and both signs of a sample are found."""
     X, signs = chest(80)
-    model = _model(max_epochs=25, n_filters=16, lr=5e-3, random_state=1).fit(X[:60], signs[:60])
+    model = _model(hidden=32, max_epochs=25, n_filters=16, lr=5e-3).fit(X[:60], signs[:60])
     proba = model.predict_proba(X[60:])
 
     assert proba.shape == (20, 2)
